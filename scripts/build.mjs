@@ -1,0 +1,75 @@
+// Bundles src/main.ts with esbuild and packs it, with the Node that runs this script, into one executable.
+// CommonJS, because the start-up code cache of a single executable application works for CommonJS only.
+import { execFileSync } from 'node:child_process';
+import { chmodSync, mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import process from 'node:process';
+import { fileURLToPath } from 'node:url';
+import { build } from 'esbuild';
+
+const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
+process.chdir(root);
+
+if (Number(process.versions.node.split('.')[0]) < 26) {
+  console.error('cliproxy: this script needs the Node 26 that `npm ci` installs; run it as `npm run build`.');
+  process.exit(1);
+}
+
+const { version } = JSON.parse(readFileSync('package.json', 'utf8'));
+const commit = gitCommit();
+mkdirSync('dist', { recursive: true });
+
+await build({
+  entryPoints: ['src/main.ts'],
+  outfile: 'dist/cliproxy.cjs',
+  bundle: true,
+  platform: 'node',
+  target: 'node26',
+  format: 'cjs',
+  minifySyntax: true,
+  minifyWhitespace: true,
+  legalComments: 'linked',
+  loader: { '.json': 'json', '.html': 'text', '.svg': 'text', '.css': 'text' },
+  define: {
+    'process.env.CLIPROXY_BUILD_VERSION': JSON.stringify(version),
+    'process.env.CLIPROXY_BUILD_COMMIT': JSON.stringify(commit),
+    'process.env.CLIPROXY_BUILD_DATE': JSON.stringify(new Date().toISOString().slice(0, 10)),
+    // `open` and others read their own URL to find helper files; inside one executable there are none.
+    'import.meta.url': '__cliproxyUrl',
+  },
+  banner: { js: "const __cliproxyUrl=require('node:url').pathToFileURL(process.execPath).href;" },
+  logLevel: 'warning',
+});
+
+const binary = process.platform === 'win32' ? 'cliproxy.exe' : 'cliproxy';
+const temporary = `dist/${binary}`;
+writeFileSync(
+  'dist/sea.json',
+  JSON.stringify({
+    main: 'dist/cliproxy.cjs',
+    output: temporary,
+    disableExperimentalSEAWarning: true,
+    useCodeCache: true,
+    execArgvExtension: 'none',
+  }),
+);
+rmSync(temporary, { force: true });
+execFileSync(process.execPath, ['--build-sea', 'dist/sea.json'], { stdio: ['ignore', 'ignore', 'inherit'] });
+if (process.platform === 'darwin') execFileSync('codesign', ['--sign', '-', '--force', temporary]);
+chmodSync(temporary, 0o755);
+// A rename replaces the name, not the running program: a server started from the old file goes on.
+renameSync(temporary, binary);
+if (process.platform !== 'win32') {
+  rmSync('CLIProxyAPI', { force: true });
+  symlinkSync(binary, 'CLIProxyAPI');
+}
+
+function gitCommit() {
+  try {
+    return execFileSync('git', ['rev-parse', '--short', 'HEAD'], { stdio: ['ignore', 'pipe', 'ignore'] })
+      .toString()
+      .trim();
+  } catch {
+    return 'none';
+  }
+}
