@@ -56,8 +56,8 @@ export interface RefreshPolicy {
   readonly leadMs: number;
   /** Request-time refresh when less than this is left, in ms (Antigravity 3,000 s; Gemini CLI 10 s). */
   readonly requestLeadMs?: number;
-  /** True when the fields hold what a refresh needs. */
-  canRefresh(fields: JsonObject): boolean;
+  /** True when the fields hold what a refresh needs (and, with `config`, when it is not switched off). */
+  canRefresh(fields: JsonObject, config?: Config): boolean;
   /**
    * One token exchange. Gives the fields to merge (non-empty ones only, by the scheduler) or throws `RefreshError`.
    * Called under the lock, single flight per credential.
@@ -130,8 +130,8 @@ export interface UpstreamResponse {
 
 /** How a provider's API is spoken. Everything is synchronous and pure except `token`. */
 export interface Upstream {
-  /** The wire protocol sent upstream for a client of `client`. */
-  native(client: ProtocolId, credential: Credential): ProtocolId;
+  /** The wire protocol sent upstream for a client of `client`. Default operation: `generate`. */
+  native(client: ProtocolId, credential: Credential, operation?: Operation): ProtocolId;
   readonly thinking: ThinkingDialect;
   /** `remote`: `count-tokens` is a call upstream; `local`: estimated here. */
   readonly countTokens: 'local' | 'remote';
