@@ -1,37 +1,24 @@
-// Extra certificate authorities from the environment, for users behind a TLS-inspecting proxy and for tests.
+// Extra certificate authorities from SSL_CERT_FILE, for users behind a TLS-inspecting proxy.
 import { readFileSync } from 'node:fs';
 import tls from 'node:tls';
 
-/** Go and OpenSSL programs read the second, Node programs the first: users have either set. */
-const variables = ['NODE_EXTRA_CA_CERTS', 'SSL_CERT_FILE'] as const;
-
 /**
- * Adds the certificates of these files to the ones every TLS connection of the process trusts. Call once, before the
- * first connection: a single executable does not read NODE_EXTRA_CA_CERTS reliably by itself. `warn` gets one line per
- * file that cannot be used.
+ * Adds the certificates of `SSL_CERT_FILE` (what Go and OpenSSL programs read) to the ones every TLS connection of the
+ * process trusts. `NODE_EXTRA_CA_CERTS` is read by Node itself, in a single executable too (tried with 26.10). Call
+ * once, before the first connection. `warn` gets one line when the file cannot be used.
  */
 export function trustExtraAuthorities(env: NodeJS.ProcessEnv, warn: (line: string) => void): void {
-  const extra: string[] = [];
-  for (const name of variables) {
-    const file = env[name];
-    if (!file) continue;
-    try {
-      const found = readFileSync(file, 'utf8').match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g);
-      if (found === null) warn(`${name} names a file without certificates: ${file}`);
-      else extra.push(...found);
-    } catch (error) {
-      warn(`${name} cannot be read: ${file} (${(error as NodeJS.ErrnoException).code})`);
-    }
-  }
-  if (extra.length === 0) return;
-  const known = new Set(tls.getCACertificates('default'));
-  const missing = [...new Set(extra)].filter(
-    (certificate) => !known.has(`${certificate}\n`) && !known.has(certificate),
-  );
-  if (missing.length === 0) return;
+  const file = env.SSL_CERT_FILE;
+  // Reading the built-in list takes some 10 ms: not when there is nothing to add.
+  if (!file || file === env.NODE_EXTRA_CA_CERTS) return;
   try {
-    tls.setDefaultCACertificates([...known, ...missing]);
+    const found = readFileSync(file, 'utf8').match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g);
+    if (found === null) {
+      warn(`SSL_CERT_FILE holds no certificates: ${file}`);
+      return;
+    }
+    tls.setDefaultCACertificates([...new Set([...tls.getCACertificates('default'), ...found])]);
   } catch (error) {
-    warn(`certificates of NODE_EXTRA_CA_CERTS or SSL_CERT_FILE are broken (${(error as NodeJS.ErrnoException).code})`);
+    warn(`SSL_CERT_FILE cannot be used: ${file} (${(error as NodeJS.ErrnoException).code})`);
   }
 }
