@@ -1,0 +1,231 @@
+// Same protocol on both sides: the upstream's bytes are forwarded as they come, whole events at a time. Nothing is parsed
+// unless an event is the first, tells usage, or may be an error. Source: spec/protocols.md §4; spec/upstreams.md §8 rows 1–8.
+import { Failure } from '../../failure.ts';
+import type { ProtocolId, Usage } from '../../protocols/neutral.ts';
+import { type Bytes, noBytes, type AnswerPipe } from './pipe.ts';
+import { cutShort, emptyAnswer } from './failures.ts';
+import { type StreamFacts, streamFacts } from './stream-facts.ts';
+
+export interface PassThroughOptions {
+  protocol: ProtocolId;
+  /** Name to show instead of the upstream's, when the client asked for an alias. */
+  model: string | undefined;
+  /** Forward the usage-only chunk (`choices: []`). */
+  wantsUsage: boolean;
+  /** Turns an error told inside the stream into a failure. */
+  failureOf(data: string): Failure;
+  encodeFailure(failure: Failure): string;
+}
+
+const crlf = Buffer.from('\r');
+const blankLine = Buffer.from('\n\n');
+const empty = Buffer.alloc(0);
+
+export class PassThroughPipe implements AnswerPipe {
+  readonly whole = false;
+  committed = false;
+  failure: Failure | undefined;
+  usage: Usage | undefined;
+  done = false;
+
+  readonly #options: PassThroughOptions;
+  readonly #facts: StreamFacts;
+  /** An event that is not complete yet. */
+  #tail: Buffer = empty;
+  #sawEnd = false;
+  #sawAnything = false;
+  /** The upstream's own spelling of the model member, and what replaces it. */
+  #modelBytes: Buffer | undefined;
+  #modelShown: Buffer | undefined;
+
+  constructor(options: PassThroughOptions) {
+    this.#options = options;
+    this.#facts = streamFacts[options.protocol];
+  }
+
+  push(chunk: Buffer): Bytes {
+    if (this.done) return noBytes;
+    let bytes = this.#tail.length === 0 ? chunk : Buffer.concat([this.#tail, chunk]);
+    // Only line feeds are scanned for below; carriage returns outside strings can only be line ends.
+    if (bytes.includes(crlf)) bytes = unifyLineEnds(bytes);
+    const last = bytes.lastIndexOf(blankLine);
+    if (last < 0) {
+      this.#tail = bytes === chunk ? Buffer.from(bytes) : bytes;
+      return this.#checkTail();
+    }
+    const complete = bytes.subarray(0, last + 2);
+    const rest = bytes.subarray(last + 2);
+    this.#tail = rest.length === 0 ? empty : Buffer.from(rest);
+    return this.#events(complete);
+  }
+
+  end(): Bytes {
+    if (this.done) return noBytes;
+    let out: Bytes = noBytes;
+    if (this.#tail.length > 0) {
+      // Some upstreams leave out the last blank line; half an event is never forwarded.
+      const text = this.#tail.toString('utf8');
+      this.#tail = empty;
+      if (isCompleteEvent(text)) out = this.#events(Buffer.from(`${text.replace(/\n+$/, '')}\n\n`));
+    }
+    if (this.failure) return out;
+    this.done = true;
+    if (!this.#sawEnd) {
+      this.failure = this.#sawAnything ? cutShort() : emptyAnswer();
+      return out;
+    }
+    this.committed = true;
+    const ending = this.#facts.missingEnding(this.#sawTerminator);
+    return ending === '' ? out : concat(out, ending);
+  }
+
+  fail(failure: Failure): Bytes {
+    this.done = true;
+    return this.#options.encodeFailure(failure);
+  }
+
+  #sawTerminator = false;
+
+  #checkTail(): Bytes {
+    if (this.#tail.length > maxEventBytes) {
+      this.failure = new Failure({ kind: 'transient', status: 502, message: 'the upstream sent an event larger than 50 MiB' });
+      this.done = true;
+    }
+    return noBytes;
+  }
+
+  /** `bytes`: one or more complete events. */
+  #events(bytes: Buffer): Bytes {
+    const facts = this.#facts;
+    const plain =
+      this.committed &&
+      bytes.indexOf(errorMark) < 0 &&
+      bytes.indexOf(facts.usageMark) < 0 &&
+      facts.endMarks.every((mark) => bytes.indexOf(mark) < 0);
+    if (plain) return this.#rename(bytes);
+    return this.#oneByOne(bytes);
+  }
+
+  #oneByOne(bytes: Buffer): Bytes {
+    const kept: Buffer[] = [];
+    let from = 0;
+    while (from < bytes.length) {
+      const at = bytes.indexOf(blankLine, from);
+      const to = at < 0 ? bytes.length : at + 2;
+      const event = bytes.subarray(from, to);
+      from = to;
+      if (this.#inspect(event)) kept.push(event);
+      if (this.failure || this.done) break;
+    }
+    if (kept.length === 0) return noBytes;
+    return this.#rename(kept.length === 1 ? (kept[0] as Buffer) : Buffer.concat(kept));
+  }
+
+  /** Looks into one event; false drops it. */
+  #inspect(event: Buffer): boolean {
+    const data = dataOf(event);
+    if (data === undefined) return true;
+    this.#sawAnything = true;
+    if (data === '[DONE]') {
+      if (!this.#sawEnd && !this.committed) {
+        // `[DONE]` after nothing at all is an empty answer, not an answer.
+        this.failure = emptyAnswer();
+        this.done = true;
+        return false;
+      }
+      this.#sawEnd = true;
+      this.#sawTerminator = true;
+      this.done = true;
+      return true;
+    }
+    let json: unknown;
+    try {
+      json = JSON.parse(data);
+    } catch {
+      this.failure = new Failure({ kind: 'transient', status: 502, message: 'the upstream sent an event that is not JSON' });
+      this.done = true;
+      return false;
+    }
+    if (typeof json !== 'object' || json === null) return true;
+    const facts = this.#facts.read(json as Record<string, unknown>);
+    if (facts.error) {
+      this.failure = this.#options.failureOf(data);
+      this.done = true;
+      return false;
+    }
+    if (facts.usage) this.usage = facts.merge && this.usage ? { ...this.usage, ...facts.usage } : facts.usage;
+    if (facts.end) this.#sawEnd = true;
+    if (facts.terminator) {
+      this.#sawTerminator = true;
+      this.done = true;
+    }
+    if (facts.content || facts.end) this.committed = true;
+    if (facts.usageOnly && !this.#options.wantsUsage) return false;
+    if (this.#options.model !== undefined && this.#modelBytes === undefined) this.#learnModel(data);
+    return true;
+  }
+
+  #learnModel(data: string): void {
+    const found = /"(?:model)"\s*:\s*"(?:[^"\\]|\\.)*"/.exec(data);
+    if (found === null) return;
+    this.#modelBytes = Buffer.from(found[0]);
+    this.#modelShown = Buffer.from(`"model":${JSON.stringify(this.#options.model)}`);
+  }
+
+  #rename(bytes: Buffer): Buffer {
+    const needle = this.#modelBytes;
+    if (needle === undefined || this.#modelShown === undefined) return bytes;
+    let at = bytes.indexOf(needle);
+    if (at < 0) return bytes;
+    const pieces: Buffer[] = [];
+    let from = 0;
+    while (at >= 0) {
+      pieces.push(bytes.subarray(from, at), this.#modelShown);
+      from = at + needle.length;
+      at = bytes.indexOf(needle, from);
+    }
+    pieces.push(bytes.subarray(from));
+    return Buffer.concat(pieces);
+  }
+}
+
+/** 50 MiB (spec/upstreams.md §1.3). */
+const maxEventBytes = 50 * 1024 * 1024;
+const errorMark = Buffer.from('"error"');
+
+function unifyLineEnds(bytes: Buffer): Buffer {
+  // A carriage return at the very end may be half of a line end: it stays until the next chunk tells.
+  const half = bytes[bytes.length - 1] === 0x0d;
+  const text = bytes.toString('latin1', 0, half ? bytes.length - 1 : bytes.length).replace(/\r\n?/g, '\n');
+  return Buffer.from(half ? `${text}\r` : text, 'latin1');
+}
+
+function isCompleteEvent(text: string): boolean {
+  const data = dataOf(Buffer.from(text));
+  if (data === undefined) return false;
+  if (data === '[DONE]') return true;
+  try {
+    JSON.parse(data);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** The joined `data` lines of one event; undefined when it has none (comment, bare event name). */
+function dataOf(event: Buffer): string | undefined {
+  const text = event.toString('utf8');
+  let data: string | undefined;
+  for (const line of text.split('\n')) {
+    const clean = line.charCodeAt(0) === 0xfeff ? line.slice(1) : line;
+    if (!clean.startsWith('data:')) continue;
+    const value = clean.charCodeAt(5) === 0x20 ? clean.slice(6) : clean.slice(5);
+    data = data === undefined ? value : `${data}\n${value}`;
+  }
+  return data?.trim();
+}
+
+function concat(head: Bytes, tail: string): Bytes {
+  if (head.length === 0) return tail;
+  return typeof head === 'string' ? head + tail : Buffer.concat([head, Buffer.from(tail)]);
+}

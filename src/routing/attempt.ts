@@ -1,0 +1,313 @@
+// One request to one upstream: bytes up, bytes down through a pipe, until the answer is complete or has failed.
+// Callbacks only: no promise, stream object or iterator per chunk (lab figure: dispatch is the floor).
+import type { Dispatcher } from 'undici';
+import { Failure } from '../failure.ts';
+import { networkReason } from '../net/client.ts';
+import { createDecoder, decodeBody, isEncoded } from '../net/decode.ts';
+import type { Usage } from '../protocols/neutral.ts';
+import type { UpstreamRequest, UpstreamResponse } from '../providers/provider.ts';
+import type { AnswerPipe, Bytes } from './answer/pipe.ts';
+import { emptyAnswer } from './answer/failures.ts';
+import { clientLeft } from './client-request.ts';
+
+/** Where the answer goes: the client's response. */
+export interface AnswerSink {
+  /** Headers are on their way: from then on errors can only be told inside the stream. */
+  readonly begun: boolean;
+  /** `length` in bytes for a whole answer. */
+  begin(whole: boolean, length: number | undefined, upstream: UpstreamResponse['headers']): void;
+  /** False: wait for `onDrain` before the next one. */
+  write(bytes: Bytes): boolean;
+  onDrain(listener: () => void): void;
+  end(): void;
+}
+
+export interface AttemptOptions {
+  request: UpstreamRequest;
+  dispatcher: Dispatcher;
+  sink: AnswerSink;
+  signal: AbortSignal;
+  /** ms until the first byte of the answer's body, and between two; 0 = no limit. */
+  firstByteMs: number;
+  idleMs: number;
+  /** Chosen when the headers are known. Throws `Failure` for what cannot be an answer (a redirect). */
+  pipe(status: number, headers: UpstreamResponse['headers']): AnswerPipe;
+  /** A status of 400 or more → failure. */
+  classify(response: UpstreamResponse): Failure;
+  onHeaders?(status: number, headers: UpstreamResponse['headers']): void;
+  onFirstByte?(): void;
+}
+
+export interface AttemptResult {
+  usage: Usage | undefined;
+  /** Set when the answer broke after it had begun: the client was told inside the stream. */
+  failure: Failure | undefined;
+}
+
+const errorBodyLimit = 1024 * 1024;
+
+/**
+ * Resolves when the answer is complete, or broke after it had begun; rejects with `Failure` while another credential
+ * may still be tried.
+ */
+export function attempt(options: AttemptOptions): Promise<AttemptResult> {
+  return new Promise((resolve, reject) => {
+    new Attempt(options, resolve, reject).start();
+  });
+}
+
+class Attempt implements Dispatcher.DispatchHandler {
+  readonly #options: AttemptOptions;
+  readonly #resolve: (result: AttemptResult) => void;
+  readonly #reject: (failure: Failure) => void;
+  readonly #onAbort = (): void => this.#clientGone();
+  #controller: Dispatcher.DispatchController | undefined;
+  #pipe: AnswerPipe | undefined;
+  #decoder: ReturnType<typeof createDecoder> | undefined;
+  #sniffed = false;
+  #status = 0;
+  #headers: UpstreamResponse['headers'] = {};
+  #error: { chunks: Buffer[]; size: number } | undefined;
+  /** Output held back until the answer is certain to be this one. */
+  #held: Buffer[] = [];
+  #settled = false;
+  #waiting = false;
+  #timer: NodeJS.Timeout | undefined;
+  #sawByte = false;
+
+  constructor(options: AttemptOptions, resolve: (result: AttemptResult) => void, reject: (failure: Failure) => void) {
+    this.#options = options;
+    this.#resolve = resolve;
+    this.#reject = reject;
+  }
+
+  start(): void {
+    const { request, dispatcher, signal, firstByteMs } = this.#options;
+    if (signal.aborted) {
+      this.#fail(clientLeft());
+      return;
+    }
+    signal.addEventListener('abort', this.#onAbort, { once: true });
+    if (firstByteMs > 0) this.#arm(firstByteMs);
+    const url = new URL(request.url);
+    try {
+      dispatcher.dispatch(
+        { origin: url.origin, path: url.pathname + url.search, method: request.method, headers: request.headers, body: request.body },
+        this,
+      );
+    } catch (error) {
+      this.#fail(networkFailure(error));
+    }
+  }
+
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    this.#controller = controller;
+    if (this.#settled) controller.abort(new Error('settled'));
+  }
+
+  onResponseStart(_: Dispatcher.DispatchController, status: number, headers: UpstreamResponse['headers']): void {
+    if (status < 200 || this.#settled) return;
+    this.#status = status;
+    this.#headers = headers;
+    this.#options.onHeaders?.(status, headers);
+    if (status >= 300) {
+      this.#error = { chunks: [], size: 0 };
+      return;
+    }
+    try {
+      this.#pipe = this.#options.pipe(status, headers);
+    } catch (error) {
+      this.#stop(error instanceof Failure ? error : networkFailure(error));
+    }
+  }
+
+  onResponseData(_: Dispatcher.DispatchController, chunk: Buffer): void {
+    if (this.#settled) return;
+    if (!this.#sawByte) {
+      this.#sawByte = true;
+      this.#options.onFirstByte?.();
+    }
+    if (this.#timer !== undefined || this.#options.idleMs > 0) this.#arm(this.#options.idleMs);
+    const error = this.#error;
+    if (error) {
+      error.chunks.push(chunk);
+      error.size += chunk.length;
+      if (error.size > errorBodyLimit) this.#stop(this.#classified());
+      return;
+    }
+    if (!this.#sniffed) {
+      this.#sniffed = true;
+      if (isEncoded(this.#headers['content-encoding'], chunk)) this.#decode();
+    }
+    if (this.#decoder) this.#decoder.write(chunk);
+    else this.#data(chunk);
+  }
+
+  onResponseEnd(): void {
+    if (this.#settled) return;
+    if (this.#error) this.#fail(this.#classified());
+    else if (this.#decoder) this.#decoder.end();
+    else this.#end();
+  }
+
+  onResponseError(_: Dispatcher.DispatchController, error: Error): void {
+    if (this.#settled) return;
+    this.#broke(networkFailure(error, this.#status !== 0));
+  }
+
+  #decode(): void {
+    try {
+      const decoder = createDecoder(this.#headers['content-encoding'], 256 * 1024 * 1024);
+      decoder.on('data', (chunk: Buffer) => this.#data(chunk));
+      decoder.on('end', () => this.#end());
+      decoder.on('error', (error) => this.#stop(networkFailure(error, true)));
+      this.#decoder = decoder;
+    } catch (error) {
+      this.#stop(networkFailure(error, true));
+    }
+  }
+
+  #data(chunk: Buffer): void {
+    const pipe = this.#pipe;
+    if (pipe === undefined || this.#settled) return;
+    const out = pipe.push(chunk);
+    if (out.length > 0) this.#send(out, pipe);
+    if (pipe.failure) this.#stop(pipe.failure);
+    else if (pipe.done) this.#end();
+  }
+
+  #end(): void {
+    const pipe = this.#pipe;
+    if (this.#settled) return;
+    if (pipe === undefined) {
+      this.#fail(emptyAnswer());
+      return;
+    }
+    const out = pipe.end();
+    if (pipe.failure) {
+      if (out.length > 0) this.#send(out, pipe);
+      this.#broke(pipe.failure);
+      return;
+    }
+    const { sink } = this.#options;
+    if (pipe.whole) {
+      const bytes = typeof out === 'string' ? Buffer.from(out) : out;
+      if (!sink.begun) sink.begin(true, bytes.length, this.#headers);
+      sink.write(bytes);
+    } else if (out.length > 0 || this.#held.length > 0) {
+      this.#send(out, pipe);
+    } else if (!sink.begun) sink.begin(false, undefined, this.#headers);
+    sink.end();
+    this.#settle();
+    this.#resolve({ usage: pipe.usage, failure: undefined });
+  }
+
+  #send(out: Bytes, pipe: AnswerPipe): void {
+    const { sink } = this.#options;
+    if (!pipe.committed) {
+      if (out.length > 0) this.#held.push(typeof out === 'string' ? Buffer.from(out) : Buffer.from(out));
+      return;
+    }
+    if (!sink.begun) sink.begin(false, undefined, this.#headers);
+    let bytes = out;
+    if (this.#held.length > 0) {
+      bytes = Buffer.concat([...this.#held, typeof out === 'string' ? Buffer.from(out) : out]);
+      this.#held = [];
+    }
+    if (bytes.length === 0) return;
+    if (!sink.write(bytes) && !this.#waiting) {
+      this.#waiting = true;
+      this.#controller?.pause();
+      if (this.#timer) clearTimeout(this.#timer);
+      sink.onDrain(() => {
+        this.#waiting = false;
+        if (!this.#settled) this.#controller?.resume();
+      });
+    }
+  }
+
+  /** The upstream failed while its answer was read. */
+  #broke(failure: Failure): void {
+    const pipe = this.#pipe;
+    const { sink } = this.#options;
+    // Once a stream has committed, its client learns of the failure inside the stream and nowhere else.
+    if (pipe === undefined || pipe.whole || !pipe.committed) {
+      this.#fail(failure);
+      return;
+    }
+    if (!sink.begun) sink.begin(false, undefined, this.#headers);
+    const told = pipe.fail(failure);
+    if (told.length > 0) sink.write(told);
+    sink.end();
+    this.#settle();
+    this.#resolve({ usage: pipe.usage, failure });
+  }
+
+  #stop(failure: Failure): void {
+    this.#broke(failure);
+    this.#controller?.abort(new Error('answer refused'));
+  }
+
+  #classified(): Failure {
+    const raw = Buffer.concat(this.#error?.chunks ?? []);
+    let body: string;
+    try {
+      body = decodeBody(raw, this.#headers['content-encoding'], errorBodyLimit).toString('utf8');
+    } catch {
+      body = '';
+    }
+    return this.#options.classify({ status: this.#status, headers: this.#headers, body });
+  }
+
+  #clientGone(): void {
+    if (this.#settled) return;
+    const usage = this.#pipe?.usage;
+    const begun = this.#options.sink.begun;
+    this.#settle();
+    this.#controller?.abort(new Error('client left'));
+    if (begun) this.#resolve({ usage, failure: clientLeft() });
+    else this.#reject(clientLeft());
+  }
+
+  #arm(ms: number): void {
+    if (this.#timer) clearTimeout(this.#timer);
+    this.#timer = undefined;
+    if (ms <= 0) return;
+    this.#timer = setTimeout(() => {
+      const failure = new Failure({
+        kind: 'timeout',
+        status: 504,
+        message: this.#sawByte ? 'the upstream went silent in the middle of its answer' : 'the upstream did not answer in time',
+        code: 'upstream_timeout',
+      });
+      this.#stop(failure);
+    }, ms);
+  }
+
+  #fail(failure: Failure): void {
+    if (this.#settled) return;
+    this.#settle();
+    this.#reject(failure);
+  }
+
+  #settle(): void {
+    this.#settled = true;
+    if (this.#timer) clearTimeout(this.#timer);
+    this.#options.signal.removeEventListener('abort', this.#onAbort);
+    this.#decoder?.destroy();
+  }
+}
+
+/** Short, without URL, key or address (spec/upstreams.md §8 row 20). */
+export function networkFailure(error: unknown, answered = false): Failure {
+  if (error instanceof Failure) return error;
+  const { code, reason } = networkReason(error);
+  const timedOut = code.includes('TIMEOUT') || code === 'ETIMEDOUT';
+  return new Failure({
+    kind: timedOut ? 'timeout' : 'transient',
+    status: timedOut ? 504 : 502,
+    message: answered ? `the connection to the upstream broke: ${reason}` : `the upstream could not be reached: ${reason}`,
+    code: answered ? 'upstream_stream_cut' : 'upstream_unreachable',
+    cause: error,
+  });
+}

@@ -1,0 +1,62 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { maxDepth, scanObject, splice, valueOf } from '../../src/routing/scan.ts';
+
+const scanText = (text: string) => scanObject(Buffer.from(text));
+
+test('finds every top-level member of any object that JSON.stringify can write', () => {
+  fc.assert(
+    fc.property(fc.dictionary(fc.string().filter((name) => !/["\\\p{C}]/u.test(name)), fc.jsonValue()), fc.nat(2), (object, indent) => {
+      const bytes = Buffer.from(JSON.stringify(object, null, indent));
+      const scan = scanObject(bytes);
+      assert.ok(scan !== undefined && scan !== 'deep');
+      assert.deepEqual(
+        scan.members.map((found) => JSON.parse(bytes.toString('utf8', found.from, found.to))),
+        Object.values(JSON.parse(bytes.toString())),
+      );
+    }),
+  );
+});
+
+test('never calls valid what JSON.parse refuses', () => {
+  const base = '{"model":"m","stream":true,"messages":[{"role":"user","content":"a\\n\\u00e9\\"b"}],"t":1.5e3,"n":null}';
+  fc.assert(
+    fc.property(fc.nat(base.length - 1), fc.constantFrom('', '"', '{', '}', ',', ':', '\\', '\n', '\u0001', '0', 'x'), (at, text) => {
+      const broken = base.slice(0, at) + text + base.slice(at + 1);
+      const scan = scanText(broken);
+      if (scan === undefined || scan === 'deep') return;
+      assert.doesNotThrow(() => JSON.parse(broken), broken);
+    }),
+    { numRuns: 2000 },
+  );
+});
+
+for (const text of ['', ' ', '[]', '1', '{', '{"a":1,}', '{"a":01}', '{"a":tru}', '{"a":"\t"}', '{"a":1}x', '{"a" 1}', '{"a":1 "b":2}', '{"a":[1,]}', '{"a":"\\x"}', '{"a":1,"a":2}']) {
+  test(`leaves ${JSON.stringify(text)} to the parser`, () => assert.equal(scanText(text), undefined));
+}
+
+test('refuses deep nesting by name', () => {
+  const deep = (levels: number) => `{"a":${'['.repeat(levels)}${']'.repeat(levels)}}`;
+  assert.equal(scanText(deep(maxDepth)), 'deep');
+  assert.notEqual(scanText(deep(maxDepth - 1)), 'deep');
+});
+
+test('splices values and appends absent members without touching another byte', () => {
+  const bytes = Buffer.from('{ "model" : "alias", "x":[1, 2], "stream":true }');
+  const scan = scanObject(bytes);
+  assert.ok(scan !== undefined && scan !== 'deep');
+  assert.equal(
+    splice(bytes, scan, { model: '"real"' }, { stream: 'false', stream_options: '{"include_usage":true}' }).toString(),
+    '{ "model" : "real", "x":[1, 2], "stream":true ,"stream_options":{"include_usage":true}}',
+  );
+  assert.equal(splice(bytes, scan, {}, { x: '1' }), bytes);
+  assert.equal(valueOf(bytes, scan, 'model'), 'alias');
+});
+
+test('an empty object takes a first member without a comma', () => {
+  const bytes = Buffer.from('{}');
+  const scan = scanObject(bytes);
+  assert.ok(scan !== undefined && scan !== 'deep');
+  assert.equal(splice(bytes, scan, {}, { a: '1', b: '2' }).toString(), '{"a":1,"b":2}');
+});
