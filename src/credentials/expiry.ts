@@ -1,5 +1,5 @@
 // When a credential file says that its token ends, was refreshed, or wants to be refreshed (auth.md §4.1). Pure.
-import { parseDuration } from '../duration.ts';
+import { milliseconds } from '../config/index.ts';
 import type { Json, JsonObject } from '../protocols/neutral.ts';
 
 /** Order matters: the first key with a readable time wins. */
@@ -29,13 +29,7 @@ export function readLastRefresh(fields: JsonObject): number | undefined {
 export function readRefreshInterval(fields: JsonObject): number | undefined {
   for (const key of intervalKeys) {
     const value = fields[key];
-    const seconds = typeof value === 'string' && value.trim() !== '' ? Number(value) : value;
-    const ms =
-      typeof seconds === 'number' && Number.isFinite(seconds)
-        ? seconds * 1_000
-        : typeof value === 'string'
-          ? parseDuration(value)
-          : undefined;
+    const ms = typeof value === 'number' || typeof value === 'string' ? milliseconds(String(value)) : undefined;
     if (ms !== undefined && ms > 0) return ms;
   }
   return undefined;
