@@ -1,4 +1,5 @@
 // Building blocks of the schema: the kinds of value a config file holds, with their sanitising (spec/config.md §4–§6).
+import { isIP } from 'node:net';
 import { z } from 'zod';
 
 /** When a change of a key takes effect. */
@@ -62,6 +63,16 @@ export const words = (schema: z.ZodType<string, string> = z.string()) =>
     .array(schema)
     .overwrite((list) => unique(list.map((item) => item.trim())))
     .default([]);
+
+/** Networks: an address or a CIDR block. */
+export const networks = () =>
+  words(z.string().refine(isNetwork, { message: 'not an address or a network like 10.0.0.0/8' }));
+
+function isNetwork(source: string): boolean {
+  const [address = '', bits, ...rest] = source.trim().split('/');
+  const width = { 0: 0, 4: 32, 6: 128 }[isIP(address)] ?? 0;
+  return width > 0 && rest.length === 0 && (bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= width));
+}
 
 /** Model patterns: trimmed, lower-case, without blanks and repeats; `*` anywhere. */
 export const patterns = () =>

@@ -2,7 +2,7 @@
 // (spec/config.md §4). Key names are those of the file.
 import { z } from 'zod';
 import { credentialLists, requestScopedErrors } from './credential-lists.ts';
-import { bool, count, duration, key, text, trimmed, words } from './kinds.ts';
+import { bool, count, duration, key, networks, text, trimmed, words } from './kinds.ts';
 import { ampcode, modelFallback, oauthModelMaps, payload } from './model-rules.ts';
 
 export const panelRepository = 'https://github.com/router-for-me/Cli-Proxy-API-Management-Center';
@@ -97,7 +97,7 @@ const access = {
   'strict-perms': key(bool(true), 'set credential files that others may read to 0600'),
   'api-keys': key(words(), 'keys that clients must send; empty = no key needed', secret),
   'allow-unauthenticated': key(bool(), 'no `api-keys` on an open address is intended'),
-  'trusted-proxies': key(words(), 'networks (CIDR) whose `X-Forwarded-For` is believed'),
+  'trusted-proxies': key(networks(), 'networks (CIDR) whose `X-Forwarded-For` is believed'),
 };
 
 const observing = {

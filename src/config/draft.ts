@@ -1,0 +1,192 @@
+// A config text being edited: each change is made in place and proven to change nothing else, or not made at all.
+import { isDeepStrictEqual } from 'node:util';
+import { isAlias, visit } from 'yaml';
+import { fileSchema } from './legacy.ts';
+import { type LoadedConfig, parseConfig } from './load.ts';
+import { renderFlow } from './render.ts';
+import type { Config } from './schema.ts';
+import { applySplices, type Splice, Splicer, UnusualLayout, withPath } from './splice.ts';
+import { parseText, plainNode, plainTree } from './yaml.ts';
+
+/** A change that was refused; nothing was changed. */
+export class ConfigEditError extends Error {
+  /** `impossible`: cannot be made without touching more; `would_open`: would let everyone in; `stale`: someone else was faster. */
+  readonly code: 'impossible' | 'would_open' | 'stale';
+
+  constructor(code: ConfigEditError['code'], message: string) {
+    super(message);
+    this.name = 'ConfigEditError';
+    this.code = code;
+  }
+}
+
+export class ConfigDraft {
+  #loaded: LoadedConfig;
+  readonly #path: string;
+
+  constructor(loaded: LoadedConfig, path: string) {
+    this.#loaded = loaded;
+    this.#path = path;
+  }
+
+  get text(): string {
+    return this.#loaded.text;
+  }
+
+  /** What the text means now: earlier changes of the same draft included. */
+  get config(): Config {
+    return this.#loaded.config;
+  }
+
+  get loaded(): LoadedConfig {
+    return this.#loaded;
+  }
+
+  /**
+   * Gives a key a new value: scalars, maps and whole lists (`['gemini-api-key']`). Items of a list are matched with
+   * those in the file by identity, so that only what differs is touched; values of unchanged meaning and defaults are
+   * not written. Throws `ConfigError` when the result would not load.
+   */
+  set(path: readonly string[], value: unknown): this {
+    this.#migrate();
+    return this.#change(path, value);
+  }
+
+  /** Removes a key. Comments above it stay. */
+  remove(path: readonly string[]): this {
+    return this.set(path, undefined);
+  }
+
+  /** Replaces the whole text, as it is. */
+  replaceText(text: string): this {
+    this.#loaded = parseConfig(text, this.#path);
+    return this;
+  }
+
+  #change(path: readonly string[], value: unknown): this {
+    const expected = parseConfig('', this.#path).config;
+    const wanted = effectiveAfter(this.#loaded, path, value) ?? expected;
+    if (isDeepStrictEqual(wanted, this.#loaded.config) && this.#isSettled(path, value)) return this;
+    for (const attempt of attempts) {
+      const text = attempt(this.#body(), path, value);
+      const loaded = text === undefined ? undefined : this.#proven(text, path, wanted);
+      if (loaded === undefined) continue;
+      this.#loaded = loaded;
+      return this;
+    }
+    throw new ConfigEditError(
+      'impossible',
+      `${path.join('.')} cannot be changed in ${this.#path} without other changes`,
+    );
+  }
+
+  /** A change without effect is not written; a removal is, when the key is there. */
+  #isSettled(path: readonly string[], value: unknown): boolean {
+    if (value !== undefined) return true;
+    return at(this.#loaded.given, path) === undefined && at(plainTree(parseText(this.#body())), path) === undefined;
+  }
+
+  #proven(body: string, path: readonly string[], wanted: Config): LoadedConfig | undefined {
+    const before = plainTree(parseText(this.#body()));
+    const parsed = parseText(body);
+    if (parsed.errors.length > 0) return undefined;
+    const after = plainTree(parsed);
+    if (!isDeepStrictEqual(prune(before, path), prune(after, path))) return undefined;
+    const loaded = parseConfig(this.#loaded.text.startsWith('\ufeff') ? `\ufeff${body}` : body, this.#path);
+    return isDeepStrictEqual(loaded.config, wanted) ? loaded : undefined;
+  }
+
+  #body(): string {
+    return this.#loaded.text.replace(/^\ufeff/, '');
+  }
+
+  #migrate(): void {
+    const { set, remove } = this.#loaded.legacy;
+    if (set.length === 0 && remove.length === 0) return;
+    const { given } = this.#loaded;
+    let body = this.#body();
+    for (const name of remove) body = splice(body, [name], undefined);
+    for (const name of set) if (given[name] !== undefined) body = splice(body, [name], given[name]);
+    const loaded = parseConfig(this.#loaded.text.startsWith('\ufeff') ? `\ufeff${body}` : body, this.#path);
+    if (!isDeepStrictEqual(loaded.config, this.#loaded.config)) {
+      throw new ConfigEditError(
+        'impossible',
+        `older key names in ${this.#path} cannot be renamed; rename them by hand`,
+      );
+    }
+    this.#loaded = loaded;
+  }
+}
+
+type Attempt = (body: string, path: readonly string[], value: unknown) => string | undefined;
+
+/** From the smallest change to larger ones; each is checked before it counts. */
+const attempts: readonly Attempt[] = [
+  (body, path, value) => attempt(() => splice(body, path, value)),
+  (body, path, value) => attempt(() => splice(withoutAliases(body, path), path, value)),
+  (body, path, value) => attempt(() => splice(splice(withoutAliases(body, path), path, undefined), path, value)),
+];
+
+function attempt(edit: () => string): string | undefined {
+  try {
+    return edit();
+  } catch (error) {
+    if (error instanceof UnusualLayout) return undefined;
+    throw error;
+  }
+}
+
+function splice(body: string, path: readonly string[], value: unknown): string {
+  const splicer = new Splicer(body, parseText(body));
+  splicer.setRoot(path, value, fileSchema);
+  return applySplices(body, splicer.splices);
+}
+
+/** Writes out the aliases of anchors that stand inside a top-level key, so that the anchors may change. */
+function withoutAliases(body: string, path: readonly string[]): string {
+  const parsed = parseText(body);
+  const splices: Splice[] = [];
+  if (parsed.doc === undefined) return body;
+  const inside = new Set<string>();
+  visit(parsed.doc, {
+    Pair(_, pair, ancestors) {
+      if (ancestors.length !== 2 || String(pair.key) !== path[0]) return;
+      visit(pair as never, (_key, node) => {
+        if (typeof node === 'object' && node !== null && 'anchor' in node && node.anchor)
+          inside.add(String(node.anchor));
+      });
+    },
+  });
+  visit(parsed.doc, {
+    Alias(_, node) {
+      if (!isAlias(node) || !inside.has(node.source) || !node.range) return;
+      splices.push({ start: node.range[0], end: node.range[1], text: renderFlow(plainNode(parsed, node)) });
+    },
+  });
+  return applySplices(body, splices);
+}
+
+function effectiveAfter(loaded: LoadedConfig, path: readonly string[], value: unknown): Config | undefined {
+  const tree = withPath(loaded.given, path, value) as Record<string, unknown> | undefined;
+  // Values of the draft come from JSON and from the effective configuration: through the same rules as the file's.
+  return tree === undefined ? undefined : parseConfig(JSON.stringify(tree), path.join('.')).config;
+}
+
+function prune(tree: unknown, path: readonly string[]): unknown {
+  const pruned = withPath(tree, path, undefined);
+  return path.length > 1 && isEmptyAt(pruned, path[0] as string)
+    ? withPath(pruned, [path[0] as string], undefined)
+    : pruned;
+}
+
+function isEmptyAt(tree: unknown, name: string): boolean {
+  const value = at(tree, [name]);
+  return value === null || value === undefined || (typeof value === 'object' && Object.keys(value).length === 0);
+}
+
+function at(tree: unknown, path: readonly string[]): unknown {
+  return path.reduce<unknown>(
+    (node, name) => (typeof node === 'object' && node !== null ? (node as Record<string, unknown>)[name] : undefined),
+    tree,
+  );
+}
