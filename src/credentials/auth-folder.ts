@@ -1,0 +1,215 @@
+// The auth folder: credential files as a CredentialStore, kept in step with the disk in both directions.
+import { promises as files, mkdirSync, readdirSync, rmdirSync, statSync, unlinkSync } from 'node:fs';
+import path from 'node:path';
+import type { JsonObject } from '../protocols/neutral.ts';
+import type { Provider } from '../providers/provider.ts';
+import { isAbandoned, syncFolder, type WritableFiles, writeAtomically } from './atomic-write.ts';
+import type { CredentialStore } from './credential.ts';
+import { isCredentialName, readFolderFile, scanFolder } from './folder-files.ts';
+import { FolderSnapshot, fileOf } from './folder-snapshot.ts';
+import { withFileLock } from './lock.ts';
+import { applyChanges, mergeLogin, serialize } from './merge.ts';
+import { type ParseContext, parseCredentialFile, readFields } from './parse.ts';
+import type { Sealer } from './sealing.ts';
+import { type Clock, systemClock, watchFolder } from './watch.ts';
+
+export interface AuthFolderLog {
+  info(line: string): void;
+  warn(line: string): void;
+}
+
+export interface AuthFolderOptions {
+  /** Made when it is missing. */
+  folder: string;
+  providers: Iterable<Provider>;
+  log: AuthFolderLog;
+  /** Config `strict-perms`: set files that others may read to 0600. Default true. */
+  strictPermissions?: () => boolean;
+  sealer?: Sealer | undefined;
+  clock?: Clock;
+  /** False for a login from the command line: read once, no watch. Default true. */
+  watch?: boolean;
+  /** For tests: failures in between. */
+  files?: WritableFiles;
+}
+
+export interface AuthFolder extends CredentialStore {
+  readonly folder: string;
+  /** Looks at the disk now, without waiting for an event. */
+  rescan(): void;
+}
+
+/** A name that is no name of a credential file in this folder. */
+export class CredentialNameError extends Error {
+  constructor() {
+    super('a credential file is named like `name.json`, without slashes');
+    this.name = 'CredentialNameError';
+  }
+}
+
+export async function openAuthFolder(options: AuthFolderOptions): Promise<AuthFolder> {
+  const { log, clock = systemClock, sealer } = options;
+  const folder = path.resolve(options.folder);
+  const strict = options.strictPermissions ?? (() => true);
+  const byType = new Map<string, Provider>();
+  for (const provider of options.providers) for (const type of provider.fileTypes) byType.set(type, provider);
+  const context: ParseContext = { providerOf: (type) => byType.get(type), sealer, now: clock.now };
+  const snapshot = new FolderSnapshot({ clock, warn: (line) => log.warn(line) });
+
+  const pathOf = (name: string) => path.join(folder, name);
+
+  /** Brings the snapshot in step with one file on disk. */
+  const load = (name: string) => {
+    const file = readFolderFile(folder, name, strict());
+    if (file === undefined) return snapshot.remove(name);
+    if (!file.ok) {
+      snapshot.reject({ name, status: 'invalid', message: file.reason }, file.signature, file.reason);
+      return undefined;
+    }
+    if (file.tightened) log.warn(`credential file ${name} was readable by others: its mode is now 0600`);
+    if (snapshot.isCurrent(name, file.text, file.signature)) return undefined;
+    const parsed = parseCredentialFile(name, pathOf(name), file.text, context);
+    if (parsed.ok) snapshot.accept(name, file.text, file.signature, parsed.fields, parsed.credentials);
+    else snapshot.reject(parsed.invalid, file.signature, file.text);
+    return undefined;
+  };
+  const loadAll = (names: Iterable<string>) => {
+    for (const name of names) load(name);
+    snapshot.publish();
+  };
+
+  const prepare = () => {
+    mkdirSync(folder, { recursive: true, mode: 0o755 });
+    const { mode } = statSync(folder);
+    if (process.platform !== 'win32' && (mode & 0o022) !== 0) {
+      log.warn(`the auth folder ${folder} can be written by other users: chmod go-w it`);
+    }
+    tidy(folder, log);
+  };
+  try {
+    prepare();
+  } catch (error) {
+    log.warn(`the auth folder ${folder} cannot be used: ${(error as NodeJS.ErrnoException).code}`);
+  }
+  loadAll(scanFolder(folder)?.keys() ?? []);
+
+  const watcher =
+    options.watch === false
+      ? undefined
+      : watchFolder({
+          folder,
+          clock,
+          scan: () => scanFolder(folder),
+          known: () => snapshot.signatures(),
+          accepts: isCredentialName,
+          changed: loadAll,
+        });
+
+  const readFresh = (name: string): JsonObject | undefined => {
+    const file = readFolderFile(folder, name, false);
+    if (!file?.ok) return undefined;
+    try {
+      return readFields(file.text, sealer);
+    } catch {
+      return undefined;
+    }
+  };
+
+  const write = async (name: string, fields: JsonObject, onlyNew = false): Promise<void> => {
+    const content = serialize(sealer ? sealer.seal(fields) : fields);
+    await writeAtomically(pathOf(name), content, { onlyNew, ...(options.files ? { files: options.files } : {}) });
+    loadAll([name]);
+  };
+
+  const store: AuthFolder = {
+    folder,
+    list: () => snapshot.list(),
+    get: (id) => snapshot.get(id),
+    invalid: () => snapshot.invalid(),
+    onChange: (listener) => snapshot.onChange(listener),
+    rescan: () => loadAll(new Set([...(scanFolder(folder)?.keys() ?? []), ...snapshot.signatures().keys()])),
+
+    async save(name, fields, { replace = false, ifAbsent = false } = {}) {
+      if (!isCredentialName(name) || name !== path.basename(name) || /[\\/:\0]/.test(name)) {
+        throw new CredentialNameError();
+      }
+      mkdirSync(folder, { recursive: true, mode: 0o755 });
+      return withFileLock(pathOf(name), async () => {
+        const existing = ifAbsent || replace ? undefined : readFresh(name);
+        await write(name, existing === undefined ? fields : mergeLogin(existing, fields), ifAbsent);
+        const [saved] = snapshot.ofFile(name);
+        if (saved === undefined) throw new Error(snapshot.reasonFor(name) ?? `${name} is no credential`);
+        return saved;
+      });
+    },
+
+    async update(id, change) {
+      return store.withLock(id, async (fresh, put) => {
+        if (fresh === undefined) return undefined;
+        const changed = change(fresh);
+        if (changed !== undefined) await put(changed);
+        return snapshot.get(id);
+      });
+    },
+
+    async withLock(id, work) {
+      const name = fileOf(id);
+      return withFileLock(pathOf(name), async () => {
+        const fresh = readFresh(name);
+        // What another process wrote is seen by everyone here before the work looks.
+        loadAll([name]);
+        return work(fresh, async (fields) => {
+          // Someone may have edited or deleted the file during the work, without the lock.
+          const current = readFresh(name);
+          if (current === undefined) return;
+          await write(name, applyChanges(current, fresh ?? {}, fields));
+        });
+      });
+    },
+
+    async remove(id) {
+      const name = fileOf(id);
+      return withFileLock(pathOf(name), async () => {
+        try {
+          await files.unlink(pathOf(name));
+        } catch (error) {
+          if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+          loadAll([name]);
+          return false;
+        }
+        await syncFolder(folder);
+        loadAll([name]);
+        return true;
+      });
+    },
+
+    setStatus(id, status, message) {
+      snapshot.setStatus(id, status, message);
+      snapshot.publish();
+    },
+
+    async close() {
+      watcher?.close();
+      snapshot.close();
+    },
+  };
+  return store;
+}
+
+/** Removes what killed processes left behind, and says once when files lie where nobody reads them. */
+function tidy(folder: string, log: AuthFolderLog): void {
+  const nested: string[] = [];
+  for (const entry of readdirSync(folder, { withFileTypes: true })) {
+    const file = path.join(folder, entry.name);
+    try {
+      if (entry.isFile() && isAbandoned(entry.name, Date.now() - statSync(file).mtimeMs)) unlinkSync(file);
+      else if (entry.isDirectory() && /\.lock\.stale-/.test(entry.name)) rmdirSync(file);
+      else if (entry.isDirectory() && !entry.name.startsWith('.') && !/\.(?:lock|json)$/i.test(entry.name)) {
+        if (readdirSync(file).some(isCredentialName)) nested.push(entry.name);
+      }
+    } catch {
+      // Unreadable: not ours to judge.
+    }
+  }
+  if (nested.length > 0) log.warn(`credential files in sub-folders are not read: ${nested.join(', ')}`);
+}
