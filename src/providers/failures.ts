@@ -61,8 +61,8 @@ const clientFaultCodes = new Set([
 ]);
 
 export interface ClassifyOptions {
-  /** Protocol of the error body. */
-  protocol: ProtocolId;
+  /** Protocol of the error body; default: OpenAI's, whose envelope nearly everybody copies. */
+  protocol?: ProtocolId;
   /** Status to use instead of the response's. */
   status?: number;
 }
@@ -70,7 +70,11 @@ export interface ClassifyOptions {
 type ClassifiedCall = Pick<UpstreamCall, 'token' | 'now'>;
 
 /** The common reading of a non-2xx answer. Providers refine it. */
-export function classifyCommon(response: UpstreamResponse, call: ClassifiedCall, options: ClassifyOptions): Failure {
+export function classifyCommon(
+  response: UpstreamResponse,
+  call: ClassifiedCall,
+  options: ClassifyOptions = {},
+): Failure {
   const body = errorBody(response.body);
   const status = options.status ?? response.status;
   const kind = isChallenge(response) ? 'transient' : kindOf(status, body, response.body);
@@ -82,7 +86,7 @@ export function classifyCommon(response: UpstreamResponse, call: ClassifiedCall,
     retryAfterMs: hinted ? retryHint(response.headers, body, call.now()) : undefined,
     scope: scopeOf(kind, status),
     upstreamBody: body === undefined ? undefined : withoutToken(asObjectText(response.body, body), call.token),
-    upstreamProtocol: body === undefined ? undefined : options.protocol,
+    upstreamProtocol: body === undefined ? undefined : (options.protocol ?? 'openai-chat'),
   });
 }
 

@@ -2,7 +2,7 @@
 import type { ModelInfo } from '../../credentials/credential.ts';
 import type { JsonObject, ProtocolId, Thinking } from '../neutral.ts';
 import { fitThinking } from './fit.ts';
-import type { ThinkingIntent } from './read.ts';
+import { readIflowSwitch, type ThinkingIntent } from './read.ts';
 import { writeThinking } from './write.ts';
 
 export { type FitOptions, type FittedThinking, fitThinking } from './fit.ts';
@@ -37,7 +37,7 @@ export function applyThinking(body: JsonObject, context: ApplyThinking): JsonObj
   const { info, model, includeThoughts } = context;
   const write = { model: info, name: model, includeThoughts };
   if (info?.thinking === null) return writeThinking(dialect, body, { type: 'remove' }, write);
-  const intent = context.suffix ?? context.intent;
+  const intent = context.suffix ?? context.intent ?? (dialect === 'iflow' ? readIflowSwitch(body) : undefined);
   if (intent === undefined) return body;
   const fromSuffix = context.suffix !== undefined;
   if (leavesDefault(intent, dialect, context)) return writeThinking(dialect, body, { type: 'remove' }, write);

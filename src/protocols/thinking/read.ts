@@ -19,7 +19,7 @@ export function readIncludeThoughts(protocol: ProtocolId, body: JsonObject): boo
 }
 
 const readers: Record<ProtocolId, (body: JsonObject) => ThinkingIntent | undefined> = {
-  'openai-chat': (body) => fromLevel(body.reasoning_effort) ?? fromSwitch(body),
+  'openai-chat': (body) => fromLevel(body.reasoning_effort),
   'openai-responses': (body) => fromLevel(object(body.reasoning)?.effort),
   anthropic: fromAnthropic,
   gemini: fromGemini,
@@ -50,8 +50,8 @@ function fromGemini(body: JsonObject): ThinkingIntent | undefined {
   );
 }
 
-/** Switches of chat templates that some OpenAI-compatible clients send (upstreams.md §2.1). */
-function fromSwitch(body: JsonObject): ThinkingIntent | undefined {
+/** iFlow's own switches, which clients made for it send (upstreams.md §2.1). */
+export function readIflowSwitch(body: JsonObject): ThinkingIntent | undefined {
   const value = object(body.chat_template_kwargs)?.enable_thinking ?? body.reasoning_split;
   if (typeof value !== 'boolean') return undefined;
   return value ? { type: 'auto' } : { type: 'off' };

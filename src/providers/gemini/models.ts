@@ -1,0 +1,5 @@
+// Models of the Gemini API.
+import { catalogFor } from '../catalog.ts';
+import type { Provider } from '../provider.ts';
+
+export const models: Provider['models'] = () => catalogFor('gemini');

@@ -1,0 +1,5 @@
+// Models of Vertex AI.
+import { catalogFor } from '../catalog.ts';
+import type { Provider } from '../provider.ts';
+
+export const models: Provider['models'] = () => catalogFor('vertex');
