@@ -14,6 +14,8 @@ export interface LoginContext {
   now(): number;
   signal: AbortSignal;
   env: NodeJS.ProcessEnv;
+  /** Waits between polls; resolves early when `signal` aborts. Default: real time. */
+  sleep?(ms: number, signal: AbortSignal): Promise<void>;
 }
 
 /** The only reader of standard input and the only writer of interface text. */
@@ -59,7 +61,7 @@ export interface RemoteLogin {
   start(context: RemoteContext, options: { state: string; email?: string; projectId?: string }): Promise<RemoteStart>;
 }
 
-export type RemoteContext = Pick<LoginContext, 'config' | 'store' | 'http' | 'now' | 'signal'>;
+export type RemoteContext = Pick<LoginContext, 'config' | 'store' | 'http' | 'now' | 'signal' | 'sleep'>;
 
 export interface RemoteStart {
   url: string;

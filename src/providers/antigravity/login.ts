@@ -1,0 +1,118 @@
+// Logging in to Antigravity with a Google account (auth.md §3.7).
+import type { Credential } from '../../credentials/credential.ts';
+import { formatInstant } from '../../credentials/expiry.ts';
+import { loginError } from '../../oauth/errors.ts';
+import { antigravityFileName } from '../../oauth/file-name.ts';
+import type { LoginContext, LoginRequest, LoginResult, RemoteContext, RemoteLogin } from '../../oauth/flow.ts';
+import { logInWithBrowser } from '../../oauth/interactive.ts';
+import { keepPending } from '../../oauth/pending.ts';
+import { withRemoteTexts } from '../../oauth/remote-texts.ts';
+import { doneWith, pathOf, saveLogin } from '../../oauth/save.ts';
+import type { JsonObject } from '../../protocols/neutral.ts';
+import { type CodeAssist, loadCodeAssist, onboard } from '../code-assist.ts';
+import { endpoint } from '../endpoints.ts';
+import { textOf } from '../fields.ts';
+import { exchangeGoogleCode, googleAuthorizeUrl, googleEmail, googlePkce } from '../google-login.ts';
+import type { ProviderLogins } from '../provider.ts';
+import { lifetimeOf } from '../token-exchange.ts';
+
+const callback = { port: 51121, path: '/oauth-callback' } as const;
+
+export const logins: ProviderLogins = {
+  cli: { 'antigravity-login': logIn },
+  get remote() {
+    return remote;
+  },
+};
+
+async function logIn(context: LoginContext, request: LoginRequest): Promise<LoginResult> {
+  const { terminal } = context;
+  const pkce = googlePkce(context.env);
+  const saved = await logInWithBrowser(context, request, {
+    name: 'antigravity',
+    ...callback,
+    fixedRedirect: false,
+    errorPrefix: '',
+    answers: { failureStatus: 200 },
+    authorizeUrl: (redirectUri, state) => googleAuthorizeUrl(context, 'antigravity', { redirectUri, state, pkce }),
+    exchange: (code, redirectUri) => exchangeAndSave(context, { code, redirectUri, pkce }),
+  });
+  terminal.print('Antigravity authentication successful');
+  if (saved.projectId !== undefined) terminal.print(`Using GCP project: ${saved.projectId}`);
+  terminal.print(`Authentication saved to ${pathOf(saved)}`);
+  if (saved.email !== undefined) terminal.print(`Authenticated as ${saved.email}`);
+  terminal.print('Antigravity authentication successful!');
+  return { path: pathOf(saved) };
+}
+
+const remote: RemoteLogin = {
+  key: 'antigravity',
+  canonical: 'antigravity',
+  aliases: ['antigravity', 'anti-gravity'],
+  kind: 'callback',
+  callback,
+  async start(context, { state }) {
+    const redirectUri = `http://localhost:${callback.port}${callback.path}`;
+    const pkce = googlePkce();
+    return {
+      url: googleAuthorizeUrl(context, 'antigravity', { redirectUri, state, pkce }),
+      complete: (code, signal) =>
+        withRemoteTexts(
+          {
+            code_exchange_failed: 'Failed to exchange token',
+            user_info_failed: 'Failed to fetch user info',
+            onboarding_failed: 'Failed to resolve project ID',
+            project_required: 'Failed to resolve project ID',
+            save_failed: 'Failed to save token to file',
+            login_failed: 'Authentication failed',
+          },
+          async () => {
+            const saved = await exchangeAndSave({ ...context, signal }, { code, redirectUri, pkce });
+            return doneWith(saved, saved.email);
+          },
+        ),
+    };
+  },
+};
+
+async function exchangeAndSave(
+  context: RemoteContext,
+  grant: Parameters<typeof exchangeGoogleCode>[2],
+): Promise<Credential> {
+  const { accessToken, reply } = await exchangeGoogleCode(context, 'antigravity', grant);
+  const email = await googleEmail(context, 'antigravity', accessToken);
+  const now = context.now();
+  const seconds = lifetimeOf(reply);
+  const fields: JsonObject = {
+    access_token: accessToken,
+    disabled: false,
+    email,
+    expired: formatInstant(now + seconds * 1_000),
+    expires_in: seconds,
+    project_id: '',
+    refresh_token: textOf(reply.refresh_token),
+    timestamp: now,
+    type: 'antigravity',
+  };
+  try {
+    fields.project_id = await findProject(context, accessToken);
+  } catch (error) {
+    throw await keepPending(context, 'antigravity', fields, error);
+  }
+  return saveLogin(context.store, antigravityFileName(email), fields);
+}
+
+/** Without a project every later call would fail: so does the login, with the reason Google gives. */
+async function findProject(context: RemoteContext, accessToken: string): Promise<string> {
+  const account: CodeAssist = {
+    base: endpoint(context.config, 'antigravity', 'onboard'),
+    accessToken,
+    ideType: 'ANTIGRAVITY',
+  };
+  const loaded = await loadCodeAssist(context, account);
+  if (loaded.project !== '') return loaded.project;
+  const named = await onboard(context, account, { tier: loaded.tier, everyMs: 2_000, withinMs: 60_000, tries: 5 });
+  if (named !== undefined && named !== '') return named;
+  const reason = loaded.ineligible || (named === undefined ? 'onboarding was not done in time' : 'Google named none');
+  throw loginError('project_required', `no project for this account: ${reason}`);
+}
