@@ -83,7 +83,7 @@ function open(folder: string, file: string): number | undefined {
     if ((error as NodeJS.ErrnoException).code !== 'ELOOP') throw error;
     const target = realpathSync(file);
     const inside = path.relative(realpathSync(folder), target);
-    if (inside.startsWith('..') || path.isAbsolute(inside)) return undefined;
+    if (inside.split(path.sep, 1)[0] === '..' || path.isAbsolute(inside)) return undefined;
     return openSync(target, flags | (constants.O_NOFOLLOW ?? 0));
   }
 }

@@ -43,7 +43,10 @@ export function credentialPool(store: CredentialStore, config: ConfigCredentialS
       if (added.length + changed.length + removed.length > 0) tell({ added, changed, removed });
     }),
   ];
-  const withStatus = (credential: Credential): Credential => ({ ...credential, ...statuses.get(credential.id) });
+  const withStatus = (credential: Credential): Credential => {
+    const told = statuses.get(credential.id);
+    return told === undefined ? credential : { ...credential, ...told };
+  };
 
   return {
     list() {
