@@ -112,7 +112,7 @@ function writeToolResult(part: ToolResultPart): Json {
     if (written !== undefined) content.push(written);
   }
   const only = part.content.length === 1 ? part.content[0] : undefined;
-  if (only?.type === 'text' && only.cache === undefined) block.content = only.text;
+  if (only?.type === 'text' && only.cache === undefined) block.content = only.text.toWellFormed();
   else if (content.length > 0) block.content = content;
   if (part.isError) block.is_error = true;
   return Object.assign(block, mark(part.cache));
@@ -196,7 +196,8 @@ function toolUseId(id: string): string {
 }
 
 function textBlock(text: string, cache: CacheMark | undefined): JsonObject {
-  return { type: 'text', text, ...mark(cache) };
+  // Lone surrogates are refused upstream; U+FFFD stands for them (§2.3).
+  return { type: 'text', text: text.toWellFormed(), ...mark(cache) };
 }
 
 function imageBlock(source: JsonObject, cache: CacheMark | undefined): JsonObject {

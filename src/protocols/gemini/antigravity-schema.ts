@@ -94,7 +94,7 @@ function reduce(schema: Json, rules: SchemaRules, root: boolean, depth: number):
       .filter((value) => value !== null)
       .map((value) => (typeof value === 'string' ? value : JSON.stringify(value)));
     // The backend's enums are strings.
-    result.type = type === undefined || type === 'number' || type === 'integer' || type === 'boolean' ? 'string' : type;
+    result.type = 'string';
   }
   for (const name of HINTED) {
     const value = plain[name];
@@ -119,10 +119,10 @@ function reduce(schema: Json, rules: SchemaRules, root: boolean, depth: number):
   if (plain.items !== undefined) {
     result.items = reduce(Array.isArray(plain.items) ? (plain.items[0] ?? {}) : plain.items, rules, false, depth + 1);
     result.type ??= 'array';
-  } else if (result.type === 'array') result.items = { type: 'string' };
+  } else if (isType(result, 'array')) result.items = { type: 'string' };
   result.type ??= root ? 'object' : 'string';
   describe(result, plain.description, hints);
-  return result.type === 'object' ? finishObject(result, rules, root) : result;
+  return isType(result, 'object') ? finishObject(result, rules, root) : result;
 }
 
 /** The backend knows no references: an object, named in words. */
@@ -196,10 +196,15 @@ function typeName(branch: JsonObject): string {
   return branch.const === null ? 'null' : 'string';
 }
 
+/** The backend takes both spellings, `object` and `OBJECT`; the client's stays. */
+function isType(schema: JsonObject, name: string): boolean {
+  return typeof schema.type === 'string' && schema.type.toLowerCase() === name;
+}
+
 /** The first type that is not null; being nullable is hinted. */
 function readType(schema: JsonObject, hints: string[]): string | undefined {
   const type = schema.type;
-  if (typeof type === 'string') return type.toLowerCase();
+  if (typeof type === 'string') return type;
   if (!Array.isArray(type)) return undefined;
   const names = type.map((name) => String(name).toLowerCase());
   const real = names.filter((name) => name !== 'null');

@@ -38,14 +38,9 @@ export function encodeRequest(request: ChatRequest, target: EncodeTarget): JsonO
   };
   const system: Json[] = [];
   const contents: JsonObject[] = [];
-  let before: Message['role'] | undefined;
-  for (const message of request.messages) {
-    if (message.role === 'system' || message.role === 'developer') {
-      for (const part of message.parts) if (part.type === 'text' && part.text !== '') system.push({ text: part.text });
-      continue;
-    }
-    writeContent(message, before, contents, wire);
-    before = message.role;
+  for (const { role, parts } of joinTurns(request.messages, system)) {
+    const written = writeParts(parts, wire);
+    if (written.length > 0) contents.push({ role: role === 'assistant' ? 'model' : 'user', parts: written });
   }
   dropUnansweredCalls(contents);
   const { generationConfig, toolConfig, ...extras } = request.extras?.gemini ?? {};
@@ -68,35 +63,46 @@ function callOrder(request: ChatRequest): Map<string, number> {
 }
 
 /**
- * Appends one turn. Neighbouring tool messages are one turn and neighbouring model turns too: Gemini wants as many
- * results in a turn as the turn before it has calls.
+ * Turns without the system text, which goes to `system`. Neighbouring tool messages are one turn and neighbouring model
+ * turns too: Gemini wants as many results in a turn as the turn before it has calls.
  */
-function writeContent(message: Message, before: string | undefined, contents: JsonObject[], wire: Wire): void {
-  const role = message.role === 'assistant' ? 'model' : 'user';
-  const last = contents.at(-1);
-  const joined = message.role === before && (message.role === 'tool' || message.role === 'assistant') && last;
-  const results: Array<{ at: number; part: Json }> = [];
-  const parts: Json[] = [];
-  for (const part of message.parts) {
-    if (part.type === 'tool-result') {
-      results.push({ at: wire.order.get(part.callId) ?? 0, part: writeResult(part, wire) });
-      for (const item of part.content) if (item.type === 'file') parts.push(...writePart(item, wire));
-    } else parts.push(...writePart(part, wire));
+function joinTurns(messages: readonly Message[], system: Json[]): Message[] {
+  const turns: Message[] = [];
+  for (const message of messages) {
+    const last = turns.at(-1);
+    if (message.role === 'system' || message.role === 'developer') {
+      for (const part of message.parts) {
+        if (part.type === 'text' && part.text !== '') system.push({ text: wellFormed(part.text) });
+      }
+    } else if (last && last.role === message.role && message.role !== 'user') {
+      turns[turns.length - 1] = { role: message.role, parts: [...last.parts, ...message.parts] };
+    } else turns.push(message);
   }
-  // Results without ids answer the calls of their name in order.
+  return turns;
+}
+
+/** Results first and in the order of their calls, since without ids the order links them; then everything else. */
+function writeParts(parts: readonly Part[], wire: Wire): Json[] {
+  const results: Array<{ at: number; json: Json }> = [];
+  const others: Json[] = [];
+  for (const part of parts) {
+    if (part.type !== 'tool-result') {
+      others.push(...writePart(part, wire));
+      continue;
+    }
+    results.push({ at: wire.order.get(part.callId) ?? 0, json: writeResult(part, wire) });
+    for (const item of part.content) if (item.type === 'file') others.push(...writeFile(item));
+  }
   results.sort((a, b) => a.at - b.at);
-  const all = [...results.map((result) => result.part), ...parts];
-  if (all.length === 0) return;
-  if (joined) last.parts = [...(last.parts as Json[]), ...all];
-  else contents.push({ role, parts: all });
+  return [...results.map((result) => result.json), ...others];
 }
 
 function writePart(part: Part, wire: Wire): Json[] {
   switch (part.type) {
     case 'text':
-      return part.text === '' ? [] : [signed({ text: part.text }, part)];
+      return part.text === '' ? [] : [signed({ text: wellFormed(part.text) }, part)];
     case 'refusal':
-      return part.text === '' ? [] : [{ text: part.text }];
+      return part.text === '' ? [] : [{ text: wellFormed(part.text) }];
     case 'file':
       return writeFile(part);
     case 'tool-call':
@@ -128,7 +134,12 @@ function writeResult(part: ToolResultPart, wire: Wire): Json {
 }
 
 function resultText(content: ReadonlyArray<TextPart | FilePart>): string {
-  return content.flatMap((part) => (part.type === 'text' ? [part.text] : [])).join('\n');
+  return wellFormed(content.flatMap((part) => (part.type === 'text' ? [part.text] : [])).join('\n'));
+}
+
+/** Lone surrogates are refused upstream; U+FFFD stands for them (§2.3). */
+function wellFormed(text: string): string {
+  return text.toWellFormed();
 }
 
 function writeFile(part: FilePart): Json[] {

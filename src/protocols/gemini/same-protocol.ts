@@ -6,9 +6,20 @@ import { field, listField, objectField } from './fields.ts';
 import { defaultSafetySettings } from './safety.ts';
 import { SKIP_SIGNATURE } from './signatures.ts';
 
-/** Rules for gemini, vertex and gemini-cli upstreams. */
-export function prepareGemini(body: JsonObject): JsonObject {
-  return defaultSafetySettings(withContents(body, replaceSignature));
+/** Rules for `gemini`, `vertex` and `gemini-cli` upstreams. */
+export function prepareGemini(body: JsonObject, provider: string): JsonObject {
+  const prepared = defaultSafetySettings(withContents(body, replaceSignature));
+  return provider === 'gemini-cli' ? prepared : withJsonSchemaAnswer(prepared);
+}
+
+/** The public APIs read a whole JSON Schema only from `responseJsonSchema`; Code Assist does not know that name. */
+function withJsonSchemaAnswer(body: JsonObject): JsonObject {
+  const generation = objectField(body, 'generationConfig');
+  const schema = generation ? field(generation, 'responseSchema') : undefined;
+  if (!generation || schema === undefined || field(generation, 'responseJsonSchema') !== undefined) return body;
+  const { responseSchema: _, response_schema: __, ...rest } = generation;
+  const key = body.generationConfig === undefined ? 'generation_config' : 'generationConfig';
+  return { ...body, [key]: { ...rest, responseJsonSchema: schema } };
 }
 
 /** Rules for antigravity, the schema reduction aside: no safety settings, the client's own signatures stay. */
