@@ -53,7 +53,7 @@ export function scanObject(bytes: Buffer): BodyScan | 'deep' | undefined {
         const end = stringEnd(bytes, view, i, length);
         if (end < 0) return undefined;
         if (depth === 1) {
-          name = bytes.latin1Slice(i + 1, end - 1);
+          name = bytes.toString('latin1', i + 1, end - 1);
           if (name.includes('\\') || members.some((member) => member.name === name)) return undefined;
         }
         i = skipSpace(bytes, end);
@@ -157,7 +157,7 @@ function scalarEnd(bytes: Buffer, from: number): number {
     if (byte === 0x2c || byte === 0x7d || byte === 0x5d || byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09) break;
     if (i - from > 400) return -1;
   }
-  return scalar.test(bytes.latin1Slice(from, i)) ? i : -1;
+  return scalar.test(bytes.toString('latin1', from, i)) ? i : -1;
 }
 
 export function member(scan: BodyScan, name: string): Member | undefined {

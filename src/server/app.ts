@@ -1,0 +1,221 @@
+// The fastify application: routes, envelopes for what has no route, limits of the listener. Source: spec/config.md §10.
+import http, { type IncomingMessage, type ServerResponse } from 'node:http';
+import fastify, { type FastifyInstance } from 'fastify';
+import type { Config } from '../config/index.ts';
+import { Failure } from '../failure.ts';
+import { protocols } from '../protocols/index.ts';
+import type { Protocol } from '../protocols/protocol.ts';
+import type { ModelRegistry } from '../routing/registry.ts';
+import { writeFailure, writeJson } from './answer.ts';
+import { type ClientRouteDeps, pathOf, requestId, serveClient, unauthorized } from './client-route.ts';
+import { isForeignSite } from './origin.ts';
+import { routes as anthropicRoutes } from './routes/anthropic.ts';
+import { routes as geminiRoutes } from './routes/gemini.ts';
+import {
+  anthropicList,
+  anthropicModel,
+  findModel,
+  geminiList,
+  geminiModel,
+  openaiList,
+  openaiModel,
+  wantsAnthropicList,
+} from './routes/models.ts';
+import { routes as openaiRoutes } from './routes/openai-chat.ts';
+import { routes as responsesRoutes } from './routes/openai-responses.ts';
+import type { ClientRoute } from './routes/route.ts';
+
+export interface AppDeps extends ClientRouteDeps {
+  config: () => Config;
+  registry: ModelRegistry;
+  /** What `/readyz` says: undefined = ready. */
+  notReady(): string | undefined;
+  /** More routes: management, callbacks, metrics. */
+  register?(app: FastifyInstance): void | Promise<void>;
+}
+
+const clientRoutes: readonly ClientRoute[] = [...openaiRoutes, ...responsesRoutes, ...anthropicRoutes, ...geminiRoutes];
+
+/** ms for the whole head of a request: a client that dribbles it is cut off (lab: within 40 s). */
+const headTimeoutMs = 30_000;
+
+export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
+  const app = fastify({
+    logger: false,
+    exposeHeadRoutes: true,
+    // Bodies are read by the routes themselves, with their own limits and envelopes.
+    bodyLimit: Number.MAX_SAFE_INTEGER,
+    routerOptions: { ignoreTrailingSlash: true, maxParamLength: 1024 },
+    forceCloseConnections: false,
+    frameworkErrors: (error, request, reply) => {
+      reply.hijack();
+      refuse(request.raw, reply.raw, new Failure({ kind: 'invalid-request', status: 400, message: badUrl(error) }));
+    },
+    serverFactory: (handler) => {
+      const server = http.createServer(
+        {
+          headersTimeout: headTimeoutMs,
+          requestTimeout: 0,
+          connectionsCheckingInterval: 5_000,
+          keepAliveTimeout: 75_000,
+          maxHeaderSize: 64 * 1024,
+          noDelay: true,
+          insecureHTTPParser: false,
+        },
+        handler,
+      );
+      server.maxRequestsPerSocket = 0;
+      server.on('clientError', refuseBadRequest);
+      return server;
+    },
+  });
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser('*', (_request, _payload, done) => done(null));
+
+  for (const route of clientRoutes) {
+    app.route({
+      method: route.method,
+      url: route.url,
+      handler: (request, reply) => {
+        reply.hijack();
+        const { raw } = request;
+        if (deps.keys().open && isForeignSite(raw)) {
+          refuse(raw, reply.raw, foreignSite());
+          return;
+        }
+        const facts = route.facts(pathOf(raw));
+        if (facts instanceof Failure) {
+          // Who has no key learns nothing about routes.
+          const failure = deps.keys().check(raw) === undefined ? unauthorized(raw) : facts;
+          refuse(raw, reply.raw, failure);
+        } else void serveClient(deps, facts, raw, reply.raw);
+      },
+    });
+  }
+  modelRoutes(app, deps);
+  systemRoutes(app, deps);
+  await deps.register?.(app);
+  app.setNotFoundHandler((request, reply) => {
+    reply.hijack();
+    notFound(app, request.raw, reply.raw);
+  });
+  app.setErrorHandler((error, request, reply) => {
+    reply.hijack();
+    const status = (error as { statusCode?: number }).statusCode ?? 500;
+    const kind = status < 500 ? 'invalid-request' : 'internal';
+    const message = status < 500 ? (error as Error).message : 'internal error; the log has the details';
+    refuse(request.raw, reply.raw, new Failure({ kind, status, message, scope: 'request', cause: error }));
+  });
+  return app;
+}
+
+function modelRoutes(app: FastifyInstance, deps: AppDeps): void {
+  const get = (url: string, answer: (request: IncomingMessage, rest: string) => unknown): void => {
+    app.get(url, (request, reply) => {
+      reply.hijack();
+      const { raw } = request;
+      try {
+        if (deps.keys().check(raw) === undefined) throw unauthorized(raw);
+        writeJson(reply.raw, 200, JSON.stringify(answer(raw, (request.params as { '*'?: string })['*'] ?? '')));
+      } catch (error) {
+        refuse(raw, reply.raw, error instanceof Failure ? error : internal(error));
+      }
+    });
+  };
+  const list = () => deps.registry.listing();
+  get('/v1/models', (request) => (wantsAnthropicList(request) ? anthropicList(list()) : openaiList(list())));
+  get('/v1/models/*', (request, rest) => {
+    const found = findModel(list(), rest);
+    return wantsAnthropicList(request) ? anthropicModel(found) : openaiModel(found);
+  });
+  get('/v1beta/models', () => geminiList(list()));
+  get('/v1beta/models/*', (_, rest) => geminiModel(findModel(list(), rest)));
+}
+
+function systemRoutes(app: FastifyInstance, deps: AppDeps): void {
+  app.get('/healthz', (_, reply) => reply.type('application/json').send('{"status":"ok"}'));
+  app.get('/readyz', (_, reply) => {
+    const reason = deps.draining() ? 'shutting down' : deps.notReady();
+    return reply
+      .code(reason === undefined ? 200 : 503)
+      .type('application/json')
+      .send(JSON.stringify(reason === undefined ? { status: 'ok' } : { status: 'not ready', reason }));
+  });
+  app.get('/', (_, reply) =>
+    reply.type('application/json').send(
+      JSON.stringify({
+        endpoints: ['POST /v1/chat/completions', 'POST /v1/completions', 'GET /v1/models', 'POST /v1/responses', 'POST /v1/messages', 'POST /v1beta/models/{model}:generateContent'],
+        message: 'CLI Proxy API Server',
+      }),
+    ),
+  );
+}
+
+/** The envelope a path belongs to: errors reach callers in their own protocol even where there is no route. */
+export function protocolFor(path: string): Protocol {
+  if (path.startsWith('/v1/messages')) return protocols.anthropic;
+  if (path.startsWith('/v1beta') || /^\/v1\/models\/.*:/.test(path)) return protocols.gemini;
+  return protocols['openai-chat'];
+}
+
+function refuse(request: IncomingMessage, response: ServerResponse, failure: Failure): void {
+  request.resume();
+  writeFailure(response, protocolFor(pathOf(request)), failure, requestId());
+}
+
+function notFound(app: FastifyInstance, request: IncomingMessage, response: ServerResponse): void {
+  const path = pathOf(request);
+  const allowed = (['GET', 'POST'] as const).filter((method) => method !== request.method && hasRoute(app, method, path));
+  if (allowed.length > 0) response.setHeader('allow', allowed.join(', '));
+  refuse(
+    request,
+    response,
+    allowed.length > 0
+      ? new Failure({ kind: 'invalid-request', status: 405, message: `${request.method} is not possible here: use ${allowed.join(' or ')}` })
+      : new Failure({ kind: 'not-found', status: 404, message: '404 page not found', code: 'not_found', scope: 'request' }),
+  );
+}
+
+function hasRoute(app: FastifyInstance, method: 'GET' | 'POST', path: string): boolean {
+  try {
+    return app.findRoute({ method, url: path }) !== null || clientRoutes.some((route) => route.method === method && route.url === path);
+  } catch {
+    return false;
+  }
+}
+
+function badUrl(error: Error): string {
+  return error.message.length < 100 && !error.message.includes('/') ? error.message : 'the URL is not valid';
+}
+
+function foreignSite(): Failure {
+  return new Failure({
+    kind: 'forbidden',
+    status: 403,
+    code: 'foreign_origin',
+    message: 'requests from other web sites are refused while no api-keys are configured: set api-keys and send one',
+    scope: 'request',
+  });
+}
+
+function internal(error: unknown): Failure {
+  return new Failure({ kind: 'internal', status: 500, message: 'internal error; the log has the details', scope: 'request', cause: error });
+}
+
+const parserStatus: Record<string, [number, string]> = {
+  HPE_HEADER_OVERFLOW: [431, 'the request head is larger than 64 KiB'],
+  ERR_HTTP_REQUEST_TIMEOUT: [408, 'the request head took too long'],
+};
+
+/** Bytes that are no HTTP: one clear answer, then the connection is closed (RFC 9112 §2.2, §6.3). */
+function refuseBadRequest(error: NodeJS.ErrnoException, socket: import('node:stream').Duplex): void {
+  if (error.code === 'ECONNRESET' || !socket.writable) {
+    socket.destroy();
+    return;
+  }
+  const [status, message] = parserStatus[error.code ?? ''] ?? [400, 'the request is not valid HTTP'];
+  const body = JSON.stringify({ error: { message, type: 'invalid_request_error' } });
+  socket.end(
+    `HTTP/1.1 ${status} ${http.STATUS_CODES[status]}\r\ncontent-type: application/json; charset=utf-8\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
+  );
+}

@@ -1,0 +1,11 @@
+// What a client protocol's route file declares.
+import type { Failure } from '../../failure.ts';
+import type { RouteFacts } from '../client-route.ts';
+
+export interface ClientRoute {
+  method: 'POST';
+  /** Fastify pattern. */
+  url: string;
+  /** `path`: the URL's path as sent. A `Failure` is answered as it is. */
+  facts(path: string): RouteFacts | Failure;
+}
