@@ -2,7 +2,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { isAlias, visit } from 'yaml';
 import { fileSchema } from './legacy.ts';
-import { type LoadedConfig, parseConfig } from './load.ts';
+import { interpret, type LoadedConfig, parseConfig } from './load.ts';
 import { renderFlow } from './render.ts';
 import type { Config } from './schema.ts';
 import { applySplices, type Splice, Splicer, UnusualLayout, withPath } from './splice.ts';
@@ -23,10 +23,13 @@ export class ConfigEditError extends Error {
 export class ConfigDraft {
   #loaded: LoadedConfig;
   readonly #path: string;
+  #broken: Error | undefined;
 
-  constructor(loaded: LoadedConfig, path: string) {
+  /** `broken`: why the file cannot be read at all; then only `replaceText` works. */
+  constructor(loaded: LoadedConfig, path: string, broken?: Error) {
     this.#loaded = loaded;
     this.#path = path;
+    this.#broken = broken;
   }
 
   get text(): string {
@@ -48,6 +51,7 @@ export class ConfigDraft {
    * not written. Throws `ConfigError` when the result would not load.
    */
   set(path: readonly string[], value: unknown): this {
+    if (this.#broken !== undefined) throw this.#broken;
     this.#migrate();
     return this.#change(path, value);
   }
@@ -60,12 +64,12 @@ export class ConfigDraft {
   /** Replaces the whole text, as it is. */
   replaceText(text: string): this {
     this.#loaded = parseConfig(text, this.#path);
+    this.#broken = undefined;
     return this;
   }
 
   #change(path: readonly string[], value: unknown): this {
-    const expected = parseConfig('', this.#path).config;
-    const wanted = effectiveAfter(this.#loaded, path, value) ?? expected;
+    const wanted = interpret(withPath(this.#loaded.given, path, value) as Record<string, unknown>, this.#path);
     if (isDeepStrictEqual(wanted, this.#loaded.config) && this.#isSettled(path, value)) return this;
     for (const attempt of attempts) {
       const text = attempt(this.#body(), path, value);
@@ -164,12 +168,6 @@ function withoutAliases(body: string, path: readonly string[]): string {
     },
   });
   return applySplices(body, splices);
-}
-
-function effectiveAfter(loaded: LoadedConfig, path: readonly string[], value: unknown): Config | undefined {
-  const tree = withPath(loaded.given, path, value) as Record<string, unknown> | undefined;
-  // Values of the draft come from JSON and from the effective configuration: through the same rules as the file's.
-  return tree === undefined ? undefined : parseConfig(JSON.stringify(tree), path.join('.')).config;
 }
 
 function prune(tree: unknown, path: readonly string[]): unknown {

@@ -61,25 +61,35 @@ export function parseConfig(text: string, path = 'config.yaml'): LoadedConfig {
 
   const at = (key: string) => position(parsed, tree.places, key);
   const legacy = foldLegacy(tree.value);
-  const result = configSchema.safeParse(legacy.value);
-  if (!result.success) throw new ConfigError(path, result.error.issues.map(remarkOf(at)), 'invalid');
-  const secret = result.data['remote-management']['secret-key'];
+  const config = interpret(legacy.value, path, at);
+  const secret = config['remote-management']['secret-key'];
   const plainSecretKey = secret !== '' && !isHash(secret);
   if (plainSecretKey && Buffer.byteLength(secret) > longestSecretBytes) {
     const key = 'remote-management.secret-key';
     throw new ConfigError(path, [{ ...at(key), path: key, reason: 'longer than 72 bytes' }], 'invalid');
   }
-  const remarks = [...legacy.remarks, ...droppedEntries(legacy.value, result.data), ...idle(legacy.value)];
+  const remarks = [...legacy.remarks, ...droppedEntries(legacy.value, config), ...idle(legacy.value)];
   const warnings = [...tree.unknown, ...remarks.map((remark) => ({ ...at(remark.path), ...remark }))];
   return {
     text,
     revision: revisionOf(text),
-    config: freeze(result.data) as Config,
+    config,
     given: legacy.value,
     warnings: warnings.sort((a, b) => a.line - b.line),
     legacy: { set: legacy.set, remove: legacy.remove },
     plainSecretKey,
   };
+}
+
+/** The effective configuration of plain values under today's names. Throws `ConfigError`. */
+export function interpret(
+  tree: Readonly<Tree>,
+  path: string,
+  at: (key: string) => { line: number; column: number } = () => ({ line: 1, column: 1 }),
+): Config {
+  const result = configSchema.safeParse(tree);
+  if (!result.success) throw new ConfigError(path, result.error.issues.map(remarkOf(at)), 'invalid');
+  return freeze(result.data) as Config;
 }
 
 /** True for what bcrypt made; everything else is a plain key. */
@@ -122,7 +132,7 @@ function reasonOf(issue: z.core.$ZodIssue): string {
 type Entry = Record<string, string | undefined>;
 
 /** What sanitising threw away: a file may hold it, but it has no effect. */
-function droppedEntries(given: Tree, config: z.output<typeof configSchema>): { path: string; reason: string }[] {
+function droppedEntries(given: Tree, config: Config): { path: string; reason: string }[] {
   const remarks: { path: string; reason: string }[] = [];
   const entries = (list: string) => (given[list] ?? []) as Entry[];
   for (const list of ['codex-api-key', 'openai-compatibility']) {
