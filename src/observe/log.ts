@@ -1,0 +1,113 @@
+// The application log: pino inside; text lines on a terminal and in `main.log`, JSON elsewhere. Source: spec/config.md §11.1.
+import pino from 'pino';
+import { logLine, type LogRecord } from './log-line.ts';
+import { type MainLog, openMainLog } from './main-log.ts';
+
+export type LogFields = Record<string, unknown> & { requestId?: string };
+
+export interface Log {
+  debug(message: string, fields?: LogFields): void;
+  info(message: string, fields?: LogFields): void;
+  warn(message: string, fields?: LogFields): void;
+  error(message: string, fields?: LogFields): void;
+  /** Cheap question before an expensive message. */
+  enabled(level: 'debug' | 'info'): boolean;
+  /** `debug`, `logging-to-file` and the folder may change at run time. */
+  configure(options: LogOptions): void;
+  /** Whatever is buffered goes out before the process ends. */
+  flush(): void;
+}
+
+export interface LogOptions {
+  debug: boolean;
+  toFile: boolean;
+  folder: string;
+  /** Bytes over all logs of the folder; 0 = no cap. */
+  maxTotalBytes: number;
+}
+
+interface Sink {
+  write(line: string): void;
+  flush(): void;
+}
+
+export interface LogStreams {
+  /** Default: standard output. */
+  write?: (text: string) => void;
+  isTerminal?: boolean;
+}
+
+export function createLog(options: LogOptions, streams: LogStreams = {}): Log {
+  let current = options;
+  let file: MainLog | undefined;
+  const console = streams.write ? plainSink(streams.write, streams.isTerminal ?? false) : standardOutput();
+  const target: Sink = {
+    write(line) {
+      if (file) file.write(logLine(JSON.parse(line) as LogRecord));
+      else console.write(line);
+    },
+    flush() {
+      console.flush();
+    },
+  };
+  const logger = pino(
+    {
+      level: options.debug ? 'debug' : 'info',
+      base: null,
+      messageKey: 'message',
+      timestamp: () => `,"time":${Date.now()}`,
+      formatters: { level: (label) => ({ level: label }) },
+    },
+    target as pino.DestinationStream,
+  );
+  const apply = (next: LogOptions): void => {
+    current = next;
+    logger.level = next.debug ? 'debug' : 'info';
+    if (file && (!next.toFile || file.folder !== next.folder)) {
+      file.close();
+      file = undefined;
+    }
+    if (next.toFile && file === undefined) file = openMainLog(next.folder);
+    if (file) file.maxTotalBytes = next.maxTotalBytes;
+  };
+  apply(current);
+  const at =
+    (level: 'debug' | 'info' | 'warn' | 'error') =>
+    (message: string, fields?: LogFields): void => {
+      if (fields === undefined) logger[level](message);
+      else logger[level](fields, message);
+    };
+  return {
+    debug: at('debug'),
+    info: at('info'),
+    warn: at('warn'),
+    error: at('error'),
+    enabled: (level) => logger.isLevelEnabled(level),
+    configure: apply,
+    flush: () => target.flush(),
+  };
+}
+
+function plainSink(write: (text: string) => void, terminal: boolean): Sink {
+  return {
+    write: (line) => write(terminal ? `${logLine(JSON.parse(line) as LogRecord)}\n` : line),
+    flush() {},
+  };
+}
+
+function standardOutput(): Sink {
+  if (process.stdout.isTTY) return plainSink((text) => process.stdout.write(text), true);
+  // Asynchronous: a slow reader of our output must not stop the streams of our clients.
+  const destination = pino.destination({ dest: 1, sync: false });
+  destination.on('error', () => {});
+  return {
+    write: (line) => void destination.write(line),
+    flush() {
+      try {
+        destination.flushSync();
+      } catch {
+        // Standard output is gone or not open yet; there is nobody left to tell.
+      }
+    },
+  };
+}

@@ -1,0 +1,33 @@
+// One log line per request: what was asked, who answered, how often it was tried (spec/config.md §11.1).
+import type { Log } from '../observe/log.ts';
+import type { RequestSummary } from './client-route.ts';
+import { maskEmail } from './loaded-credentials.ts';
+
+export function requestLine(log: Log, summary: RequestSummary): void {
+  const { status, trace, failure } = summary;
+  const level = status >= 500 ? 'error' : status >= 400 ? 'warn' : 'info';
+  if (level === 'info' && !log.enabled('info')) return;
+  const last = trace.attempts.at(-1);
+  const fields: Record<string, unknown> & { requestId: string } = { scope: 'request', requestId: summary.id };
+  if (summary.model !== undefined) fields.model = summary.model.slice(0, 128);
+  if (last) {
+    fields.provider = last.provider;
+    fields.credential = maskEmail(last.credential.label);
+    fields.attempts = trace.attempts.length;
+  }
+  if (trace.answeredBy !== undefined) fields.answered_by = trace.answeredBy;
+  if (failure && failure.kind !== 'aborted') fields.error = failure.message.slice(0, 300);
+  log[level](accessText(summary), fields);
+  if (failure?.kind === 'internal') log.error('internal error', { scope: 'request', requestId: summary.id, stack: stackOf(failure.cause) });
+}
+
+/** `200 |         23ms |       127.0.0.1 | POST    "/v1/chat/completions"` */
+function accessText({ status, tookMs, address, method, path }: RequestSummary): string {
+  const took = tookMs >= 60_000 ? `${Math.round(tookMs / 1000)}s` : `${Math.round(tookMs)}ms`;
+  const peer = address.startsWith('::ffff:') ? address.slice(7) : address;
+  return `${String(status).padStart(3)} | ${took.padStart(13)} | ${peer.padStart(15)} | ${method.padEnd(7)} ${JSON.stringify(path.slice(0, 256))}`;
+}
+
+function stackOf(cause: unknown): string {
+  return cause instanceof Error ? (cause.stack ?? cause.message) : String(cause);
+}

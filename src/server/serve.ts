@@ -1,0 +1,190 @@
+// Server mode: puts the rooms together, listens, and takes them down again. Source: spec/config.md §1, §10, §14.
+import path from 'node:path';
+import { type ConfigSource, openConfig, type SettingFlags } from '../config/index.ts';
+import { openAuthFolder } from '../credentials/auth-folder.ts';
+import type { CredentialStore } from '../credentials/credential.ts';
+import { configCredentials } from '../credentials/from-config.ts';
+import { credentialPool } from '../credentials/pool.ts';
+import { createRefresher } from '../credentials/refresh.ts';
+import { sealerFromEnvironment } from '../credentials/sealing.ts';
+import { createHttpClient } from '../net/client.ts';
+import { createDispatchers } from '../net/dispatchers.ts';
+import { trustExtraAuthorities } from '../net/trust.ts';
+import { createLog, type Log } from '../observe/log.ts';
+import { protocols } from '../protocols/index.ts';
+import { providers } from '../providers/index.ts';
+import { DispatchLoop } from '../routing/dispatch.ts';
+import { Router } from '../routing/router.ts';
+import { openStateFile } from '../routing/state-file.ts';
+import { buildDate, commit, version } from '../version.ts';
+import { keyRing } from './access.ts';
+import { buildApp } from './app.ts';
+import { ClientLimiter } from './client-route.ts';
+import { answerLocally } from './local-answers.ts';
+import { logCredentials } from './loaded-credentials.ts';
+import { requestLine } from './request-line.ts';
+import { tokenSource } from './token-source.ts';
+
+export interface ServeOptions {
+  flags: SettingFlags;
+  /** With `.env` merged in. */
+  env: NodeJS.ProcessEnv;
+  /** `-password`: management from loopback only; the process ends when its owner goes silent. */
+  localPassword?: string;
+}
+
+/** Runs until a signal ends it; resolves with the exit code. Rejects with `ConfigError` for a config that cannot be used. */
+export async function serve(options: ServeOptions): Promise<number> {
+  const started = performance.now();
+  const early: [level: 'error' | 'warn' | 'info', line: string][] = [];
+  let log: Log | undefined;
+  const report = (level: 'error' | 'warn' | 'info', line: string): void => {
+    if (log) log[level](line, { scope: 'config' });
+    else early.push([level, line]);
+  };
+  const source = await openConfig({ flags: options.flags, env: options.env, report });
+  log = createLog(logOptions(source));
+  log.info(`cliproxy Version: ${version}, Commit: ${commit}, BuiltAt: ${buildDate}`);
+  for (const [level, line] of early) log[level](line, { scope: 'config' });
+  trustExtraAuthorities(options.env, (line) => log.warn(line));
+  const running = await start(options, source, log);
+  log.info(
+    `listening on ${running.url} (started in ${Math.round(performance.now() - started)} ms); point clients at ${running.url}/v1`,
+    { scope: 'server' },
+  );
+  await untilSignal(() => void source.reload().catch((error: Error) => log.error(error.message, { scope: 'config' })));
+  log.info('shutting down: open requests may finish', { scope: 'server' });
+  await running.stop(source.current()['shutdown-timeout-seconds'] * 1000);
+  log.info('stopped', { scope: 'server' });
+  log.flush();
+  return 0;
+}
+
+function logOptions(source: ConfigSource): Parameters<typeof createLog>[0] {
+  const config = source.current();
+  return {
+    debug: config.debug,
+    toFile: config['logging-to-file'],
+    folder: source.settings.logDir,
+    maxTotalBytes: config['logs-max-total-size-mb'] * 1024 * 1024,
+  };
+}
+
+interface Running {
+  url: string;
+  stop(graceMs: number): Promise<void>;
+}
+
+async function start(options: ServeOptions, source: ConfigSource, log: Log): Promise<Running> {
+  const config = () => source.current();
+  const dispatchers = createDispatchers({
+    globalProxy: () => config()['proxy-url'],
+    env: options.env,
+    connectTimeoutMs: config()['connect-timeout-seconds'] * 1000,
+  });
+  const http = createHttpClient({ dispatchers });
+  const sealer = sealerFromEnvironment(options.env);
+  const folderLog = { info: (line: string) => log.info(line, { scope: 'auth' }), warn: (line: string) => log.warn(line, { scope: 'auth' }) };
+  const openFolder = (folder: string) =>
+    openAuthFolder({ folder, providers: providers.values(), log: folderLog, strictPermissions: () => config()['strict-perms'], sealer });
+  const folder = await openFolder(source.settings.authDir);
+  const store: CredentialStore = credentialPool(folder, {
+    list: () => configCredentials(config()),
+    onChange: (listener) => source.onChange(() => listener()),
+  });
+
+  let touch = (): void => {};
+  const router = new Router({ source: store, config, onStateChange: () => touch() });
+  store.onChange((change) => router.credentialsChanged(change));
+  const stateFile = stateFileOf(source);
+  const state = stateFile === undefined ? undefined : openStateFile({ file: stateFile, router, warn: (line) => log.warn(line) });
+  if (state) touch = state.touch;
+
+  const refresher = createRefresher({ store, providers, config, http, log: folderLog, workers: config()['auth-auto-refresh-workers'] });
+  const loop = new DispatchLoop({
+    router,
+    config,
+    tokens: tokenSource({ refresher, http, config }),
+    dispatcherFor: (proxyUrl, origin) => dispatchers.dispatcherFor(proxyUrl, origin),
+    now: Date.now,
+    random: Math.random,
+  });
+
+  let keys = keyRing(config()['api-keys']);
+  source.onChange(() => {
+    keys = keyRing(config()['api-keys']);
+    router.configChanged();
+    dispatchers.closeUnused();
+    log.configure(logOptions(source));
+  });
+
+  let draining = false;
+  const app = await buildApp({
+    config,
+    keys: () => keys,
+    loop,
+    registry: router.registry,
+    draining: () => draining,
+    notReady: () => undefined,
+    limiter: new ClientLimiter(),
+    answerLocally: (client) => answerLocally(client, router, protocols),
+    finished: (summary) => requestLine(log, summary),
+  });
+  const { host, port } = source.settings;
+  await app.listen({ host: host === '' ? '::' : host, port, backlog: 4096 });
+  logCredentials(log, store, folder.folder);
+  refresher.start();
+  const address = app.server.address();
+  const shownPort = typeof address === 'object' && address !== null ? address.port : port;
+  return {
+    url: `http://${shownHost(host)}:${shownPort}`,
+    async stop(graceMs) {
+      draining = true;
+      await closeServer(app.server, graceMs);
+      await app.close();
+      await refresher.stop();
+      await state?.flush();
+      await store.close();
+      await source.close();
+      await dispatchers.close().catch(() => {});
+    },
+  };
+}
+
+function shownHost(host: string): string {
+  if (host === '' || host === '0.0.0.0' || host === '::') return 'localhost';
+  return host.includes(':') ? `[${host}]` : host;
+}
+
+/** Undefined when state is kept in memory only. */
+function stateFileOf(source: ConfigSource): string | undefined {
+  const configured = source.current()['state-file'];
+  if (configured === 'none') return undefined;
+  return configured === '' ? path.join(source.settings.authDir, '.state', 'routing.json') : path.resolve(configured);
+}
+
+/** Refuses new connections, lets open requests finish within `graceMs`, then cuts what is left. */
+async function closeServer(server: import('node:http').Server, graceMs: number): Promise<void> {
+  const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+  server.closeIdleConnections();
+  const idle = setInterval(() => server.closeIdleConnections(), 100);
+  const timer = setTimeout(() => server.closeAllConnections(), graceMs);
+  await closed;
+  clearInterval(idle);
+  clearTimeout(timer);
+}
+
+/** Resolves at the first SIGINT or SIGTERM; a second one ends the process at once. SIGHUP reloads. */
+function untilSignal(reload: () => void): Promise<void> {
+  return new Promise((resolve) => {
+    let asked = false;
+    const stop = (): void => {
+      if (asked) process.exit(1);
+      asked = true;
+      resolve();
+    };
+    process.on('SIGINT', stop);
+    process.on('SIGTERM', stop);
+    if (process.platform !== 'win32') process.on('SIGHUP', reload);
+  });
+}
