@@ -61,9 +61,10 @@ export function parseWithCommander(given: Arguments): Arguments {
   }
   const values = new Map<string, FlagValue>();
   for (const option of program.options) {
-    const value: FlagValue | undefined = program.getOptionValue(option.attributeName());
+    const value: FlagValue | false | undefined = program.getOptionValue(option.attributeName());
     const name = (option.long ?? '').replace(/^--/, '');
-    if (value !== undefined) values.set(name, value);
+    // commander reads `--no-browser` as "browser off"; here it is a flag like any other.
+    if (option.negate ? value === false : value !== undefined && value !== false) values.set(name, value || true);
   }
   return { values, words: program.args };
 }
