@@ -75,7 +75,10 @@ function orderLifetimes(body: JsonObject): void {
     const mark = block.cache_control;
     if (!isObject(mark)) continue;
     if (mark.ttl !== '1h') short = true;
-    else if (short) delete mark.ttl;
+    else if (short) {
+      const { ttl: _, ...rest } = mark;
+      block.cache_control = rest;
+    }
   }
 }
 
