@@ -113,3 +113,8 @@ export function unknownMembers(body: JsonObject, known: ReadonlySet<string>): Js
   }
   return rest;
 }
+
+/** A row of a literal table; names inherited from Object.prototype are no rows. */
+export function lookup<T>(table: Readonly<Record<string, T>>, key: string): T | undefined {
+  return Object.hasOwn(table, key) ? table[key] : undefined;
+}

@@ -1,4 +1,5 @@
 // Data URLs and MIME types, as the protocols spell attachments (protocols.md §2.3).
+import { lookup } from './json.ts';
 import type { FilePart } from './neutral.ts';
 
 const byExtension: Record<string, string> = {
@@ -27,7 +28,7 @@ const byExtension: Record<string, string> = {
 export function mediaTypeByName(name: string | undefined): string | undefined {
   const path = name?.split(/[?#]/, 1)[0] ?? '';
   const dot = path.lastIndexOf('.');
-  return dot < 0 ? undefined : byExtension[path.slice(dot + 1).toLowerCase()];
+  return dot < 0 ? undefined : lookup(byExtension, path.slice(dot + 1).toLowerCase());
 }
 
 /** RFC 2397. A payload that is not marked `;base64` is percent-decoded and encoded. */

@@ -1,4 +1,5 @@
 // One table from HTTP status to each protocol's error words, and back (protocols.md §3.6).
+import { lookup } from './json.ts';
 
 export interface ErrorWords {
   /** OpenAI `error.type`. */
@@ -111,7 +112,7 @@ const statuses: Record<string, number> = {
 /** The status that the first known word stands for. */
 export function statusOf(...told: readonly (string | undefined)[]): number | undefined {
   for (const word of told) {
-    const status = word === undefined ? undefined : statuses[word];
+    const status = word === undefined ? undefined : lookup(statuses, word);
     if (status !== undefined) return status;
   }
   return undefined;

@@ -1,4 +1,5 @@
 // Tool names that an upstream refuses: made to fit on the way up, restored on the way down (protocols.md §2.4).
+import { lookup } from './json.ts';
 import type { ChatRequest } from './neutral.ts';
 import type { EncodeTarget } from './protocol.ts';
 
@@ -34,7 +35,7 @@ const rules: Record<string, NameRule> = {
  * same names, and names that need no change keep theirs. Collisions get `_1`, `_2`.
  */
 export function wireToolNames(request: ChatRequest, target: Pick<EncodeTarget, 'provider'>): Map<string, string> {
-  const rule = rules[target.provider];
+  const rule = lookup(rules, target.provider);
   const wire = new Map<string, string>();
   if (!rule) return wire;
   const names = new Set(toolNames(request));

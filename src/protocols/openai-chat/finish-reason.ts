@@ -1,4 +1,5 @@
 // Finish reasons of chat completions (protocols.md §3.1).
+import { lookup } from '../json.ts';
 import type { FinishReason } from '../neutral.ts';
 
 const decoded: Record<string, FinishReason> = {
@@ -22,7 +23,7 @@ const encoded: Record<FinishReason, string> = {
 
 /** A normal end with calls is `tool-calls`, whatever word the server chose. */
 export function decodeFinish(raw: string | undefined, calls: boolean): FinishReason {
-  const reason = raw === undefined ? 'stop' : (decoded[raw] ?? 'other');
+  const reason = raw === undefined ? 'stop' : (lookup(decoded, raw) ?? 'other');
   return reason === 'stop' && calls ? 'tool-calls' : reason;
 }
 
