@@ -30,8 +30,8 @@ export function countText(text: string, encoding: Encoding): number {
 
 /** Average characters per token, by script; the newer vocabulary knows other scripts better. */
 const perToken: Record<Encoding, { cjk: number; kana: number; hangul: number; cyrillic: number; other: number }> = {
-  o200k: { cjk: 1.4, kana: 1.5, hangul: 1.65, cyrillic: 5.6, other: 3 },
-  cl100k: { cjk: 0.82, kana: 1.0, hangul: 1.05, cyrillic: 2.2, other: 1.2 },
+  o200k: { cjk: 1.43, kana: 1.5, hangul: 1.65, cyrillic: 5.6, other: 3 },
+  cl100k: { cjk: 0.87, kana: 1.0, hangul: 1.05, cyrillic: 2.2, other: 1.2 },
 };
 
 function priceOf(piece: string, encoding: Encoding): number {

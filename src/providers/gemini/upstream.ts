@@ -10,7 +10,7 @@ export const upstream: Upstream = {
   native: () => 'gemini',
   thinking: 'gemini',
   countTokens: 'remote',
-  adapt: (body, call) => (call.operation === 'count-tokens' ? body : prepareGemini(body)),
+  adapt: (body, call) => (call.operation === 'count-tokens' ? body : prepareGemini(body, call.credential.provider)),
   finish: finishGenerate,
   request(body, call) {
     const stream = streams(call);
