@@ -33,7 +33,8 @@ function membersOf(schema: z.ZodObject, prefix: string, outer: DocumentedKey['ef
       reload: meta?.reload ?? 'hot',
       effect,
     };
-    return [entry, ...below(kind, path, effect)];
+    // Whoever keeps such a key knows what was in it.
+    return effect === 'active' ? [entry, ...below(kind, path, effect)] : [entry];
   });
 }
 

@@ -2,7 +2,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { isAlias, visit } from 'yaml';
 import { fileSchema } from './legacy.ts';
-import { interpret, type LoadedConfig, parseConfig } from './load.ts';
+import { ConfigError, interpret, type LoadedConfig, parseConfig } from './load.ts';
 import { renderFlow } from './render.ts';
 import type { Config } from './schema.ts';
 import { applySplices, type Splice, Splicer, UnusualLayout, withPath } from './splice.ts';
@@ -96,12 +96,22 @@ export class ConfigDraft {
     if (parsed.errors.length > 0) return undefined;
     const after = plainTree(parsed);
     if (!isDeepStrictEqual(prune(before, path), prune(after, path))) return undefined;
-    const loaded = parseConfig(this.#loaded.text.startsWith('\ufeff') ? `\ufeff${body}` : body, this.#path);
-    return isDeepStrictEqual(loaded.config, wanted) ? loaded : undefined;
+    try {
+      const loaded = parseConfig(this.#marked(body), this.#path);
+      return isDeepStrictEqual(loaded.config, wanted) ? loaded : undefined;
+    } catch (error) {
+      if (error instanceof ConfigError) return undefined;
+      throw error;
+    }
   }
 
   #body(): string {
     return this.#loaded.text.replace(/^\ufeff/, '');
+  }
+
+  /** With the byte order mark that the file has. */
+  #marked(body: string): string {
+    return this.#loaded.text.startsWith('\ufeff') ? `\ufeff${body}` : body;
   }
 
   #migrate(): void {
@@ -111,7 +121,7 @@ export class ConfigDraft {
     let body = this.#body();
     for (const name of remove) body = splice(body, [name], undefined);
     for (const name of set) if (given[name] !== undefined) body = splice(body, [name], given[name]);
-    const loaded = parseConfig(this.#loaded.text.startsWith('\ufeff') ? `\ufeff${body}` : body, this.#path);
+    const loaded = parseConfig(this.#marked(body), this.#path);
     if (!isDeepStrictEqual(loaded.config, this.#loaded.config)) {
       throw new ConfigEditError(
         'impossible',

@@ -72,7 +72,7 @@ export function untilConfigured(options: ConfigOptions & { signal: AbortSignal }
   return new Promise((resolve, reject) => {
     const look = () => {
       try {
-        if (readLoaded(path, true) === undefined) return;
+        if (readLoaded(path, true)?.text.trim() === '') return;
       } catch {
         return;
       }

@@ -304,11 +304,10 @@ export class Splicer {
   #replace(given: unknown, value: unknown, seat: Seat): void {
     const node = given as Node | null;
     if (node === null || isNull(node) || node.range === undefined || node.range === null) {
-      const at = node?.range?.[0] ?? seat.after;
       const written = isNull(node) ? ((node as Scalar).source?.length ?? 0) : 0;
+      const at = written > 0 || seat.after < 0 ? (node?.range?.[0] ?? seat.after) : seat.after;
       if (seat.flow || !isCollection(value) || isEmptyCollection(value)) {
-        const space = this.#text[at - 1] === ' ' ? '' : ' ';
-        this.#put(at, at + written, `${space}${renderFlow(value)}`);
+        this.#put(at, at + written, `${written > 0 ? '' : ' '}${renderFlow(value)}`);
       } else {
         this.#cut(written > 0 ? seat.after : at, at + written);
         this.#insertLines(this.#lineEnd(at + written), renderBlock(value, seat.column + 2, this.#newline));

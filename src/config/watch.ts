@@ -1,7 +1,6 @@
 // Tells when a file may have changed, however it was written: in place, by rename, through a swapped symbolic link, or
 // deleted and made again. Watches folders, because a watch on a file dies with it, and polls as a safety net.
-import { type FSWatcher, watch } from 'node:fs';
-import { realpath, stat } from 'node:fs/promises';
+import { type FSWatcher, realpathSync, statSync, watch } from 'node:fs';
 import path from 'node:path';
 
 export interface WatchOptions {
@@ -28,15 +27,14 @@ export function watchFile(file: string, changed: () => void, options: WatchOptio
     const wait = Math.max(0, Math.min(debounce, firstEvent + 10 * debounce - now));
     timer = setTimeout(() => {
       timer = undefined;
-      void arm();
+      arm();
       changed();
     }, wait).unref();
   };
 
-  const arm = async () => {
-    const real = await realpath(file).catch(() => file);
-    const folders = new Set([path.dirname(path.resolve(file)), path.dirname(real)]);
+  const arm = () => {
     if (stopped) return;
+    const folders = new Set([path.dirname(path.resolve(file)), path.dirname(realPath(file))]);
     for (const [folder, watcher] of watchers) {
       if (folders.has(folder)) continue;
       watcher.close();
@@ -61,23 +59,19 @@ export function watchFile(file: string, changed: () => void, options: WatchOptio
     }
   };
 
-  const look = async () => {
-    const found = await stat(file, { bigint: true }).catch(() => undefined);
-    const now = found === undefined ? '' : `${found.dev}:${found.ino}:${found.size}:${found.mtimeNs}:${found.ctimeNs}`;
+  const look = () => {
+    const now = signature(file);
     const different = now !== seen;
     seen = now;
+    arm();
     if (different) changed();
-    if (!stopped) await arm();
   };
 
-  void arm();
-  void stat(file, { bigint: true }).then(
-    (found) => {
-      seen = `${found.dev}:${found.ino}:${found.size}:${found.mtimeNs}:${found.ctimeNs}`;
-    },
-    () => undefined,
-  );
-  const interval = poll > 0 ? setInterval(() => void look(), poll).unref() : undefined;
+  seen = signature(file);
+  arm();
+  // What was written between the caller's read and now.
+  settle();
+  const interval = poll > 0 ? setInterval(look, poll).unref() : undefined;
   return () => {
     stopped = true;
     clearTimeout(timer);
@@ -85,4 +79,22 @@ export function watchFile(file: string, changed: () => void, options: WatchOptio
     for (const watcher of watchers.values()) watcher.close();
     watchers.clear();
   };
+}
+
+function realPath(file: string): string {
+  try {
+    return realpathSync(file);
+  } catch {
+    return path.resolve(file);
+  }
+}
+
+/** Changes whenever the file does. */
+function signature(file: string): string {
+  try {
+    const found = statSync(file, { bigint: true });
+    return `${found.dev}:${found.ino}:${found.size}:${found.mtimeNs}:${found.ctimeNs}`;
+  } catch {
+    return '';
+  }
 }

@@ -164,9 +164,10 @@ class Reader {
   /** Reads one node; undefined for null and for a mistake, which is noted. */
   read(given: unknown, schema: z.core.$ZodType, path: Path): unknown {
     const node = this.resolve(given, path);
-    if (node === undefined || isNull(node)) return undefined;
-    this.places.set(dotted(path), node.range?.[0] ?? 0);
+    if (node === undefined) return undefined;
     const kind = bare(schema);
+    if (isNull(node)) return kind instanceof z.ZodUnknown ? null : undefined;
+    this.places.set(dotted(path), node.range?.[0] ?? 0);
     if (kind instanceof z.ZodObject) return this.#object(node, kind, path);
     if (kind instanceof z.ZodRecord) return this.#record(node, kind.def.valueType, path);
     if (kind instanceof z.ZodArray) return this.#list(node, kind.element, path);
