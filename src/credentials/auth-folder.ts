@@ -167,6 +167,8 @@ export async function openAuthFolder(options: AuthFolderOptions): Promise<AuthFo
       });
     },
 
+    read: async (id) => readFresh(fileOf(id)),
+
     async remove(id) {
       const name = fileOf(id);
       return withFileLock(pathOf(name), async () => {

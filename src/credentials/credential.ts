@@ -139,6 +139,8 @@ export interface CredentialStore {
     id: string,
     work: (fresh: JsonObject | undefined, write: (fields: JsonObject) => Promise<void>) => Promise<T>,
   ): Promise<T>;
+  /** The fields as they are now where they are kept, without any lock; undefined when gone or unreadable. */
+  read?(id: string): Promise<JsonObject | undefined>;
   remove(id: string): Promise<boolean>;
   /** Sets a run-time status (`reauth_required`) that holds until the credential's content changes. */
   setStatus(id: string, status: CredentialStatus, message?: string): void;

@@ -102,8 +102,8 @@ function build(
   };
 }
 
-export function expiredMessage(provider: Provider): string {
-  const how = provider.loginCommand ? `; log in again: ${provider.loginCommand}` : '';
+export function expiredMessage(provider: Provider | undefined): string {
+  const how = provider?.loginCommand ? `; log in again: ${provider.loginCommand}` : '';
   return `the token has expired and cannot be refreshed${how}`;
 }
 

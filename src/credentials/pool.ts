@@ -65,6 +65,7 @@ export function credentialPool(store: CredentialStore, config: ConfigCredentialS
     save: (name, fields, options) => store.save(name, fields, options),
     update: async (id, change) => (configured.has(id) ? undefined : store.update(id, change)),
     withLock: (id, work) => (configured.has(id) ? work(undefined, async () => {}) : store.withLock(id, work)),
+    read: async (id) => (configured.has(id) ? undefined : store.read?.(id)),
     remove: async (id) => !configured.has(id) && store.remove(id),
     setStatus(id, status, statusMessage) {
       const own = configured.get(id);
