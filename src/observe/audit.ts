@@ -1,0 +1,98 @@
+// The audit log: one JSON line per write and per refused access, appended to `audit.log`, 0600 (management-api.md R15).
+import { chmod, mkdir, open, stat } from 'node:fs/promises';
+import path from 'node:path';
+import { mask } from '../secret.ts';
+
+export interface AuditEntry {
+  /** RFC 3339 */
+  time: string;
+  address: string;
+  /** First 8 hex of the key's SHA-256; '' when no key was accepted. */
+  key: string;
+  method: string;
+  path: string;
+  changed: string[];
+  /** Hash prefixes of the old and the new value. */
+  before?: string;
+  after?: string;
+  status: number;
+  result: 'ok' | 'refused';
+  request_id: string;
+}
+
+export interface AuditQuery {
+  /** Only entries later than this, Unix ms. */
+  after?: number;
+  limit: number;
+}
+
+export interface AuditLog {
+  /** Never throws and never blocks the answer. */
+  write(entry: AuditEntry): void;
+  /** Oldest first, the newest `limit` of them. */
+  read(query: AuditQuery): Promise<AuditEntry[]>;
+  /** Resolves when everything written so far is on disk. */
+  flush(): Promise<void>;
+}
+
+/** Read from the end of the file; older lines are there for people with a shell. */
+const readBytes = 4 * 1024 * 1024;
+
+export function createAuditLog(file: string, warn: (message: string) => void = () => undefined): AuditLog {
+  let queue: Promise<void> = Promise.resolve();
+  let ready = false;
+  const append = async (line: string): Promise<void> => {
+    if (!ready) await mkdir(path.dirname(file), { recursive: true, mode: 0o755 });
+    const handle = await open(file, 'a', 0o600);
+    try {
+      if (!ready) await chmod(file, 0o600);
+      ready = true;
+      await handle.appendFile(line);
+    } finally {
+      await handle.close();
+    }
+  };
+  return {
+    write(entry) {
+      const line = `${JSON.stringify({ ...entry, path: withoutSecrets(entry.path) })}\n`;
+      queue = queue.then(() => append(line)).catch((error: unknown) => warn(`audit log: ${(error as Error).message}`));
+    },
+    async read({ after = 0, limit }) {
+      await queue;
+      const entries = (await tail(file)).filter((entry) => Date.parse(entry.time) > after);
+      return entries.slice(-limit);
+    },
+    flush: () => queue,
+  };
+}
+
+/** A path may be long and strange; key-like segments are masked. */
+function withoutSecrets(text: string): string {
+  return text.replace(/[A-Za-z0-9_-]{32,}/g, (segment) => mask(segment));
+}
+
+async function tail(file: string): Promise<AuditEntry[]> {
+  const size = await stat(file).then(
+    (found) => found.size,
+    () => 0,
+  );
+  if (size === 0) return [];
+  const start = Math.max(0, size - readBytes);
+  const handle = await open(file, 'r');
+  try {
+    const { buffer, bytesRead } = await handle.read(Buffer.alloc(size - start), 0, size - start, start);
+    const lines = buffer.subarray(0, bytesRead).toString('utf8').split('\n');
+    if (start > 0) lines.shift();
+    return lines.flatMap(entryOf);
+  } finally {
+    await handle.close();
+  }
+}
+
+function entryOf(line: string): AuditEntry[] {
+  try {
+    return line === '' ? [] : [JSON.parse(line) as AuditEntry];
+  } catch {
+    return [];
+  }
+}

@@ -1,0 +1,59 @@
+// Query parameters: text in, checked values out. Each kind shows up in the OpenAPI document as what it means.
+import { z } from 'zod';
+import { ApiError, issueDetails } from './errors.ts';
+import { textMark } from './request-body.ts';
+
+const first = (value: unknown): unknown => (Array.isArray(value) ? value[0] : value);
+
+/** A string; of repeated ones the first counts. */
+export const textParam = z.preprocess(first, z.string());
+
+export const trueWords = ['1', 'true', 'yes', 'on'] as const;
+const falseWords = ['', '0', 'false', 'no', 'off'] as const;
+
+/** `1 true yes on`, any case. Absent and the rest of the words mean no. */
+export const flagParam = z
+  .preprocess(
+    (value) => (typeof first(value) === 'string' ? String(first(value)).trim().toLowerCase() : value),
+    z.enum([...trueWords, ...falseWords]),
+  )
+  .transform((word) => (trueWords as readonly string[]).includes(word))
+  .meta({ wire: { type: 'string', enum: [...trueWords, '0', 'false', 'no', 'off'] } });
+
+/** A decimal integer in the given range. */
+export function intParam(options: { min?: number; max?: number; text?: string } = {}) {
+  const min = options.min ?? 0;
+  const max = options.max ?? Number.MAX_SAFE_INTEGER;
+  const message = options.text ? `${textMark}${options.text}` : `a whole number from ${min} to ${max}`;
+  return z.preprocess(
+    (value) => (typeof first(value) === 'string' && /^-?\d{1,16}$/.test(String(first(value))) ? Number(first(value)) : value),
+    z.int(message).min(min, message).max(max, message),
+  );
+}
+
+/** May be repeated. */
+export const manyParam = z.preprocess((value) => (value === undefined ? [] : [value].flat()), z.array(z.string()));
+
+/** One value per name, or all of them when a name is repeated. */
+export function readQuery(url: string): Record<string, string | string[]> {
+  const start = url.indexOf('?');
+  const query: Record<string, string | string[]> = Object.create(null);
+  if (start < 0) return query;
+  for (const [name, value] of new URLSearchParams(url.slice(start + 1))) {
+    const before = query[name];
+    query[name] = before === undefined ? value : [before, value].flat();
+  }
+  return query;
+}
+
+export function parseQuery(schema: z.ZodType, query: Record<string, string | string[]>): unknown {
+  const parsed = schema.safeParse({ ...query });
+  if (parsed.success) return parsed.data;
+  const marked = parsed.error.issues.find(({ message }) => message.startsWith(textMark));
+  throw new ApiError(400, marked ? marked.message.slice(textMark.length) : 'invalid query', {
+    details: issueDetails(parsed.error).map((detail) => ({
+      ...detail,
+      issue: detail.issue.startsWith(textMark) ? detail.issue.slice(textMark.length) : detail.issue,
+    })),
+  });
+}
