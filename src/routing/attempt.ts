@@ -14,8 +14,10 @@ import { clientLeft } from './client-request.ts';
 export interface AnswerSink {
   /** Headers are on their way: from then on errors can only be told inside the stream. */
   readonly begun: boolean;
-  /** `length` in bytes for a whole answer. */
-  begin(whole: boolean, length: number | undefined, upstream: UpstreamResponse['headers']): void;
+  /** Sends the head of a stream. */
+  begin(upstream: UpstreamResponse['headers']): void;
+  /** Sends a whole JSON answer, head and body at once, and ends. */
+  whole(body: Bytes, upstream: UpstreamResponse['headers']): void;
   /** False: wait for `onDrain` before the next one. */
   write(bytes: Bytes): boolean;
   onDrain(listener: () => void): void;
@@ -42,6 +44,20 @@ export interface AttemptResult {
   usage: Usage | undefined;
   /** Set when the answer broke after it had begun: the client was told inside the stream. */
   failure: Failure | undefined;
+}
+
+const knownUrls = new Map<string, { origin: string; path: string }>();
+
+/** Upstream URLs are few and asked for again and again: parsed once. Throws for what is no URL. */
+export function splitUrl(url: string): { origin: string; path: string } {
+  let known = knownUrls.get(url);
+  if (known === undefined) {
+    const { origin, pathname, search } = new URL(url);
+    known = { origin, path: pathname + search };
+    if (knownUrls.size >= 1000) knownUrls.clear();
+    knownUrls.set(url, known);
+  }
+  return known;
 }
 
 const errorBodyLimit = 1024 * 1024;
@@ -89,12 +105,9 @@ class Attempt implements Dispatcher.DispatchHandler {
     }
     signal.addEventListener('abort', this.#onAbort, { once: true });
     if (firstByteMs > 0) this.#arm(firstByteMs);
-    const url = new URL(request.url);
     try {
-      dispatcher.dispatch(
-        { origin: url.origin, path: url.pathname + url.search, method: request.method, headers: request.headers, body: request.body },
-        this,
-      );
+      const { origin, path } = splitUrl(request.url);
+      dispatcher.dispatch({ origin, path, method: request.method, headers: request.headers, body: request.body }, this);
     } catch (error) {
       this.#fail(networkFailure(error));
     }
@@ -190,14 +203,12 @@ class Attempt implements Dispatcher.DispatchHandler {
       return;
     }
     const { sink } = this.#options;
-    if (pipe.whole) {
-      const bytes = typeof out === 'string' ? Buffer.from(out) : out;
-      if (!sink.begun) sink.begin(true, bytes.length, this.#headers);
-      sink.write(bytes);
-    } else if (out.length > 0 || this.#held.length > 0) {
-      this.#send(out, pipe);
-    } else if (!sink.begun) sink.begin(false, undefined, this.#headers);
-    sink.end();
+    if (pipe.whole) sink.whole(out, this.#headers);
+    else {
+      if (out.length > 0 || this.#held.length > 0) this.#send(out, pipe);
+      else if (!sink.begun) sink.begin(this.#headers);
+      sink.end();
+    }
     this.#settle();
     this.#resolve({ usage: pipe.usage, failure: undefined });
   }
@@ -208,7 +219,7 @@ class Attempt implements Dispatcher.DispatchHandler {
       if (out.length > 0) this.#held.push(typeof out === 'string' ? Buffer.from(out) : Buffer.from(out));
       return;
     }
-    if (!sink.begun) sink.begin(false, undefined, this.#headers);
+    if (!sink.begun) sink.begin(this.#headers);
     let bytes = out;
     if (this.#held.length > 0) {
       bytes = Buffer.concat([...this.#held, typeof out === 'string' ? Buffer.from(out) : out]);
@@ -235,7 +246,7 @@ class Attempt implements Dispatcher.DispatchHandler {
       this.#fail(failure);
       return;
     }
-    if (!sink.begun) sink.begin(false, undefined, this.#headers);
+    if (!sink.begun) sink.begin(this.#headers);
     const told = pipe.fail(failure);
     if (told.length > 0) sink.write(told);
     sink.end();

@@ -9,7 +9,7 @@ import { providers } from '../providers/index.ts';
 import type { Operation, Provider, UpstreamCall, UpstreamResponse } from '../providers/provider.ts';
 import { sessionFromBody, sessionFromHeaders } from './affinity.ts';
 import { buildPipe } from './answer/build.ts';
-import { type AnswerSink, attempt, networkFailure } from './attempt.ts';
+import { type AnswerSink, attempt, networkFailure, splitUrl } from './attempt.ts';
 import { type ClientRequest, clientLeft } from './client-request.ts';
 import { prepare } from './prepare.ts';
 import type { ModelEntry } from './registry.ts';
@@ -361,7 +361,7 @@ export class DispatchLoop {
 
   #dispatcher(credential: Credential, url: string): Dispatcher {
     try {
-      return this.#deps.dispatcherFor(credential.proxyUrl, new URL(url).origin);
+      return this.#deps.dispatcherFor(credential.proxyUrl, splitUrl(url).origin);
     } catch (error) {
       throw networkFailure(error);
     }

@@ -34,18 +34,33 @@ export class ResponseSink implements AnswerSink {
     if (seconds > 0) this.#keepAlive(seconds * 1000);
   }
 
-  begin(whole: boolean, length: number | undefined, upstream: UpstreamResponse['headers']): void {
+  begin(upstream: UpstreamResponse['headers']): void {
     if (this.begun) return;
+    const headers = this.#head(upstream);
+    headers['content-type'] = 'text/event-stream';
+    headers['cache-control'] = 'no-cache';
+    this.#response.writeHead(200, headers);
+  }
+
+  whole(body: Bytes, upstream: UpstreamResponse['headers']): void {
+    this.stop();
+    if (!this.begun) {
+      const headers = this.#head(upstream);
+      headers['content-type'] = 'application/json';
+      headers['content-length'] = typeof body === 'string' ? Buffer.byteLength(body) : body.length;
+      this.#response.writeHead(200, headers);
+    }
+    // Head and a text body leave in one write.
+    this.#response.end(body);
+  }
+
+  #head(upstream: UpstreamResponse['headers']): Record<string, string | number | string[]> {
     this.begun = true;
-    const { requestId, passHeaders } = this.#options;
-    const headers: Record<string, string | number | string[]> = passHeaders ? harmless(upstream) : {};
-    headers['content-type'] = whole ? 'application/json' : 'text/event-stream';
-    if (whole) headers['content-length'] = length ?? 0;
-    else headers['cache-control'] = 'no-cache';
-    headers['x-request-id'] = requestId;
+    const headers: Record<string, string | number | string[]> = this.#options.passHeaders ? harmless(upstream) : {};
+    headers['x-request-id'] = this.#options.requestId;
     const extra = this.#options.extraHeaders();
     if (extra) Object.assign(headers, extra);
-    this.#response.writeHead(200, headers);
+    return headers;
   }
 
   write(bytes: Bytes): boolean {
@@ -75,7 +90,7 @@ export class ResponseSink implements AnswerSink {
     this.#timer = setInterval(() => {
       if (this.#response.destroyed || Date.now() - this.#wroteAt < ms - 10) return;
       if (this.#options.stream) {
-        if (!this.begun) this.begin(false, undefined, {});
+        if (!this.begun) this.begin({});
         this.write(': keep-alive\n\n');
         return;
       }

@@ -135,11 +135,8 @@ export async function serveClient(
       newlineSeconds: config['nonstream-keepalive-interval'],
       extraHeaders: () => (trace.answeredBy === undefined ? undefined : { 'x-cliproxy-model': trace.answeredBy }),
     });
-    if (local !== undefined) {
-      sink.begin(true, Buffer.byteLength(local), {});
-      sink.write(local);
-      sink.end();
-    } else await deps.loop.run(client, sink, trace);
+    if (local !== undefined) sink.whole(local, {});
+    else await deps.loop.run(client, sink, trace);
     failure = trace.attempts.at(-1)?.failure;
   } catch (error) {
     failure = error instanceof Failure ? error : internalFailure(error);

@@ -1,17 +1,2 @@
-// The server: configuration, credentials, routing and routes put together, listening until told to stop.
-import type { SettingFlags } from '../config/settings.ts';
-
-export interface ServeOptions {
-  flags: SettingFlags;
-  env: NodeJS.ProcessEnv;
-  cwd: string;
-  /** `-password`: management key for this machine only. */
-  password?: string;
-  localModel: boolean;
-}
-
-/** Resolves with the exit code. */
-export async function serve(_options: ServeOptions): Promise<number> {
-  process.stderr.write('cliproxy: this build has no server yet\n');
-  return 1;
-}
+// The server: client routes, management, and the running program around them.
+export { type ServeOptions, serve } from './serve.ts';

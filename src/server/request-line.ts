@@ -25,7 +25,7 @@ export function requestLine(log: Log, summary: RequestSummary): void {
 function accessText({ status, tookMs, address, method, path }: RequestSummary): string {
   const took = tookMs >= 60_000 ? `${Math.round(tookMs / 1000)}s` : `${Math.round(tookMs)}ms`;
   const peer = address.startsWith('::ffff:') ? address.slice(7) : address;
-  return `${String(status).padStart(3)} | ${took.padStart(13)} | ${peer.padStart(15)} | ${method.padEnd(7)} ${JSON.stringify(path.slice(0, 256))}`;
+  return `${String(status).padStart(3)} | ${took.padStart(13)} | ${peer.padStart(15)} | ${method.padEnd(7)} "${path.slice(0, 256)}"`;
 }
 
 function stackOf(cause: unknown): string {

@@ -1,5 +1,6 @@
 // Server mode: puts the rooms together, listens, and takes them down again. Source: spec/config.md §1, §10, §14.
 import path from 'node:path';
+import type { Dispatcher } from 'undici';
 import { type ConfigSource, openConfig, type SettingFlags } from '../config/index.ts';
 import { openAuthFolder } from '../credentials/auth-folder.ts';
 import type { CredentialStore } from '../credentials/credential.ts';
@@ -29,8 +30,11 @@ export interface ServeOptions {
   flags: SettingFlags;
   /** With `.env` merged in. */
   env: NodeJS.ProcessEnv;
+  cwd?: string;
+  /** `-local-model`: accepted for scripts of the reference; the catalog is always the built-in one. */
+  localModel?: boolean;
   /** `-password`: management from loopback only; the process ends when its owner goes silent. */
-  localPassword?: string;
+  password?: string;
 }
 
 /** Runs until a signal ends it; resolves with the exit code. Rejects with `ConfigError` for a config that cannot be used. */
@@ -42,7 +46,7 @@ export async function serve(options: ServeOptions): Promise<number> {
     if (log) log[level](line, { scope: 'config' });
     else early.push([level, line]);
   };
-  const source = await openConfig({ flags: options.flags, env: options.env, report });
+  const source = await openConfig({ flags: options.flags, env: options.env, cwd: options.cwd, report });
   log = createLog(logOptions(source));
   log.info(`cliproxy Version: ${version}, Commit: ${commit}, BuiltAt: ${buildDate}`);
   for (const [level, line] of early) log[level](line, { scope: 'config' });
@@ -100,12 +104,19 @@ async function start(options: ServeOptions, source: ConfigSource, log: Log): Pro
   const state = stateFile === undefined ? undefined : openStateFile({ file: stateFile, router, warn: (line) => log.warn(line) });
   if (state) touch = state.touch;
 
-  const refresher = createRefresher({ store, providers, config, http, log: folderLog, workers: config()['auth-auto-refresh-workers'] });
+  const refresher = createRefresher({ store, providers, config, http, log: folderLog });
+  /** Which dispatcher serves which proxy and origin: worked out once per config. */
+  const ways = new Map<string, Dispatcher>();
   const loop = new DispatchLoop({
     router,
     config,
     tokens: tokenSource({ refresher, http, config }),
-    dispatcherFor: (proxyUrl, origin) => dispatchers.dispatcherFor(proxyUrl, origin),
+    dispatcherFor: (proxyUrl, origin) => {
+      const way = `${proxyUrl ?? ''} ${origin}`;
+      let dispatcher = ways.get(way);
+      if (dispatcher === undefined) ways.set(way, (dispatcher = dispatchers.dispatcherFor(proxyUrl, origin)));
+      return dispatcher;
+    },
     now: Date.now,
     random: Math.random,
   });
@@ -114,6 +125,7 @@ async function start(options: ServeOptions, source: ConfigSource, log: Log): Pro
   source.onChange(() => {
     keys = keyRing(config()['api-keys']);
     router.configChanged();
+    ways.clear();
     dispatchers.closeUnused();
     log.configure(logOptions(source));
   });
