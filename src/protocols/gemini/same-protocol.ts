@@ -7,9 +7,9 @@ import { defaultSafetySettings } from './safety.ts';
 import { SKIP_SIGNATURE } from './signatures.ts';
 
 /** Rules for `gemini`, `vertex` and `gemini-cli` upstreams. */
-export function prepareGemini(body: JsonObject, provider: string): JsonObject {
+export function prepareGemini(body: JsonObject, provider?: string): JsonObject {
   const prepared = defaultSafetySettings(withContents(body, replaceSignature));
-  return provider === 'gemini-cli' ? prepared : withJsonSchemaAnswer(prepared);
+  return provider === 'gemini' || provider === 'vertex' ? withJsonSchemaAnswer(prepared) : prepared;
 }
 
 /** The public APIs read a whole JSON Schema only from `responseJsonSchema`; Code Assist does not know that name. */
