@@ -123,6 +123,12 @@ export const flags: readonly Flag[] = [
 
   { name: 'doctor', kind: 'bool', group: 'Other', help: 'look for what is wrong, say what to do' },
   {
+    name: 'online',
+    kind: 'bool',
+    group: 'Other',
+    help: 'with doctor: also ask the providers whether they answer, and what time it is there',
+  },
+  {
     name: 'check-config',
     kind: 'bool',
     group: 'Other',

@@ -2,7 +2,7 @@
 import type { Credential, ProviderId } from '../credentials/credential.ts';
 import type { JsonObject } from '../protocols/neutral.ts';
 import { pendingFileName } from './file-name.ts';
-import { LoginError, type RemoteContext } from './flow.ts';
+import { type LoginContext, LoginError, type LoginRequest, type RemoteContext } from './flow.ts';
 import { filesOf, saveUnderFreeName } from './save.ts';
 
 type Context = Pick<RemoteContext, 'store' | 'now'>;
@@ -40,7 +40,37 @@ export async function keepPending(
   }
 }
 
-/** Removes the file of a login that has been completed. */
-export async function dropPending(context: Context, pending: PendingLogin | undefined): Promise<void> {
-  if (pending !== undefined) await context.store.remove(pending.name).catch(() => false);
+/** Removes what is left of unfinished logins of an account that has now logged in. */
+export async function dropPending(context: Context, provider: ProviderId, email: string): Promise<void> {
+  for (const { name, fields } of pendingLogins(context, provider)) {
+    if (fields.email === email) await context.store.remove(name).catch(() => false);
+  }
+}
+
+/**
+ * Takes up an unfinished login, of the account that `-email` names if it names one, before a new one is asked for.
+ * Undefined when there is none, or when it cannot be finished now either: then a new login is the way.
+ */
+export async function resumePending<T>(
+  context: LoginContext,
+  provider: ProviderId,
+  request: LoginRequest,
+  finish: (pending: PendingLogin) => Promise<T>,
+): Promise<T | undefined> {
+  const wanted = request.email?.trim().toLowerCase();
+  const pending = pendingLogins(context, provider).find(
+    ({ fields }) => !wanted || String(fields.email).toLowerCase() === wanted,
+  );
+  if (pending === undefined) return undefined;
+  const { terminal } = context;
+  terminal.print(`Continuing the unfinished login of ${String(pending.fields.email)} (${pending.name}).`);
+  try {
+    return await finish(pending);
+  } catch (error) {
+    if (!(error instanceof Error) || context.signal.aborted) throw error;
+    terminal.warn(
+      `That did not work: ${error.message}. A new login starts now; delete ${pending.name} to forget the old one.`,
+    );
+    return undefined;
+  }
 }

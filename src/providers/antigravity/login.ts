@@ -5,7 +5,7 @@ import { loginError } from '../../oauth/errors.ts';
 import { antigravityFileName } from '../../oauth/file-name.ts';
 import type { LoginContext, LoginRequest, LoginResult, RemoteContext, RemoteLogin } from '../../oauth/flow.ts';
 import { logInWithBrowser } from '../../oauth/interactive.ts';
-import { keepPending } from '../../oauth/pending.ts';
+import { dropPending, keepPending, resumePending } from '../../oauth/pending.ts';
 import { withRemoteTexts } from '../../oauth/remote-texts.ts';
 import { doneWith, pathOf, saveLogin } from '../../oauth/save.ts';
 import type { JsonObject } from '../../protocols/neutral.ts';
@@ -13,6 +13,7 @@ import { type CodeAssist, loadCodeAssist, onboard } from '../code-assist.ts';
 import { endpoint } from '../endpoints.ts';
 import { textOf } from '../fields.ts';
 import { exchangeGoogleCode, googleAuthorizeUrl, googleEmail, googlePkce } from '../google-login.ts';
+import { refreshGoogle } from '../google-token.ts';
 import type { ProviderLogins } from '../provider.ts';
 import { lifetimeOf } from '../token-exchange.ts';
 
@@ -26,9 +27,28 @@ export const logins: ProviderLogins = {
 };
 
 async function logIn(context: LoginContext, request: LoginRequest): Promise<LoginResult> {
+  const resumed = await resumePending(context, 'antigravity', request, async ({ fields }) => {
+    const token = { ...fields };
+    const reply = await refreshGoogle(
+      { provider: 'antigravity', displayName: 'Antigravity', token, proxyUrl: '' },
+      context,
+    );
+    return finish(context, tokenFields(context, reply, textOf(fields.email), textOf(fields.refresh_token)));
+  });
+  const saved = resumed ?? (await logInAnew(context, request));
+  await dropPending(context, 'antigravity', saved.email ?? '');
   const { terminal } = context;
+  terminal.print('Antigravity authentication successful');
+  if (saved.projectId !== undefined) terminal.print(`Using GCP project: ${saved.projectId}`);
+  terminal.print(`Authentication saved to ${pathOf(saved)}`);
+  if (saved.email !== undefined) terminal.print(`Authenticated as ${saved.email}`);
+  terminal.print('Antigravity authentication successful!');
+  return { path: pathOf(saved) };
+}
+
+function logInAnew(context: LoginContext, request: LoginRequest): Promise<Credential> {
   const pkce = googlePkce(context.env);
-  const saved = await logInWithBrowser(context, request, {
+  return logInWithBrowser(context, request, {
     name: 'antigravity',
     ...callback,
     fixedRedirect: false,
@@ -37,12 +57,6 @@ async function logIn(context: LoginContext, request: LoginRequest): Promise<Logi
     authorizeUrl: (redirectUri, state) => googleAuthorizeUrl(context, 'antigravity', { redirectUri, state, pkce }),
     exchange: (code, redirectUri) => exchangeAndSave(context, { code, redirectUri, pkce }),
   });
-  terminal.print('Antigravity authentication successful');
-  if (saved.projectId !== undefined) terminal.print(`Using GCP project: ${saved.projectId}`);
-  terminal.print(`Authentication saved to ${pathOf(saved)}`);
-  if (saved.email !== undefined) terminal.print(`Authenticated as ${saved.email}`);
-  terminal.print('Antigravity authentication successful!');
-  return { path: pathOf(saved) };
 }
 
 const remote: RemoteLogin = {
@@ -81,25 +95,38 @@ async function exchangeAndSave(
 ): Promise<Credential> {
   const { accessToken, reply } = await exchangeGoogleCode(context, 'antigravity', grant);
   const email = await googleEmail(context, 'antigravity', accessToken);
+  const fields = tokenFields(context, reply, email, '');
+  try {
+    return await finish(context, fields);
+  } catch (error) {
+    throw await keepPending(context, 'antigravity', fields, error);
+  }
+}
+
+function tokenFields(
+  context: Pick<RemoteContext, 'now'>,
+  reply: JsonObject,
+  email: string,
+  refreshToken: string,
+): JsonObject {
   const now = context.now();
   const seconds = lifetimeOf(reply);
-  const fields: JsonObject = {
-    access_token: accessToken,
+  return {
+    access_token: textOf(reply.access_token),
     disabled: false,
     email,
     expired: formatInstant(now + seconds * 1_000),
     expires_in: seconds,
     project_id: '',
-    refresh_token: textOf(reply.refresh_token),
+    refresh_token: textOf(reply.refresh_token) || refreshToken,
     timestamp: now,
     type: 'antigravity',
   };
-  try {
-    fields.project_id = await findProject(context, accessToken);
-  } catch (error) {
-    throw await keepPending(context, 'antigravity', fields, error);
-  }
-  return saveLogin(context.store, antigravityFileName(email), fields);
+}
+
+async function finish(context: RemoteContext, fields: JsonObject): Promise<Credential> {
+  const project = await findProject(context, textOf(fields.access_token));
+  return saveLogin(context.store, antigravityFileName(textOf(fields.email)), { ...fields, project_id: project });
 }
 
 /** Without a project every later call would fail: so does the login, with the reason Google gives. */

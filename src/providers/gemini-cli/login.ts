@@ -12,7 +12,7 @@ import {
   type RemoteLogin,
 } from '../../oauth/flow.ts';
 import { logInWithBrowser } from '../../oauth/interactive.ts';
-import { dropPending, keepPending, type PendingLogin, pendingLogins } from '../../oauth/pending.ts';
+import { dropPending, keepPending, type PendingLogin, resumePending } from '../../oauth/pending.ts';
 import { withRemoteTexts } from '../../oauth/remote-texts.ts';
 import { doneWith, pathOf, saveLogin } from '../../oauth/save.ts';
 import type { JsonObject } from '../../protocols/neutral.ts';
@@ -41,7 +41,10 @@ export const logins: ProviderLogins = {
 };
 
 async function logIn(context: LoginContext, request: LoginRequest): Promise<LoginResult> {
-  return (await resume(context, request)) ?? (await logInAnew(context, request));
+  const resumed = await resumePending(context, 'gemini-cli', request, async (pending) =>
+    finish(context, request, await refreshed(context, pending)),
+  );
+  return resumed ?? (await logInAnew(context, request));
 }
 
 async function logInAnew(context: LoginContext, request: LoginRequest): Promise<LoginResult> {
@@ -67,28 +70,6 @@ async function logInAnew(context: LoginContext, request: LoginRequest): Promise<
   }
 }
 
-/** A login whose set-up failed is taken up again before a new one is asked for (R7). */
-async function resume(context: LoginContext, request: LoginRequest): Promise<LoginResult | undefined> {
-  const wanted = request.email?.trim().toLowerCase();
-  const pending = pendingLogins(context, 'gemini-cli').find(
-    ({ fields }) => !wanted || textOf(fields.email).toLowerCase() === wanted,
-  );
-  if (pending === undefined) return undefined;
-  const { terminal } = context;
-  terminal.print(`Continuing the unfinished login of ${textOf(pending.fields.email)} (${pending.name}).`);
-  try {
-    const result = await finish(context, request, await refreshed(context, pending));
-    await dropPending(context, pending);
-    return result;
-  } catch (error) {
-    if (!(error instanceof Error) || context.signal.aborted) throw error;
-    terminal.warn(
-      `That did not work: ${error.message}. Starting a new login; delete ${pending.name} to forget the old one.`,
-    );
-    return undefined;
-  }
-}
-
 async function refreshed(context: LoginContext, pending: PendingLogin): Promise<Authorized> {
   const token = objectOf(pending.fields.token) ?? {};
   const email = textOf(pending.fields.email);
@@ -108,6 +89,7 @@ async function finish(context: LoginContext, request: LoginRequest, authorized: 
     pick: (asked, backend) => pickProject(context, asked, backend),
   });
   const saved = await save(context, authorized, setUp);
+  await dropPending(context, 'gemini-cli', authorized.email);
   terminal.print(`Authentication saved to ${pathOf(saved)}`);
   terminal.print('Gemini authentication successful!');
   return { path: pathOf(saved) };
