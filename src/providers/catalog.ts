@@ -1,5 +1,6 @@
 // The model catalog: one array of models per key of models.json (upstreams.md §7), and what a config entry declares.
 import type { Credential, DeclaredModel, ModelInfo, ThinkingSupport } from '../credentials/credential.ts';
+import { splitSuffix } from '../protocols/thinking/index.ts';
 import rows from './models.json' with { type: 'json' };
 
 export type CatalogKey = keyof typeof rows;
@@ -111,8 +112,13 @@ const catalogKeyOf: Partial<Record<Credential['provider'], CatalogKey>> = {
  */
 export function declaredModelInfo(credential: Credential, model: DeclaredModel): ModelInfo {
   const key = catalogKeyOf[credential.provider];
-  const known = key === undefined ? undefined : catalogModel(key, model.name);
-  const base = { ...known, id: model.alias, ownedBy: known?.ownedBy ?? credential.providerKey };
+  const known = key === undefined ? undefined : catalogModel(key, splitSuffix(model.name).base);
+  const base = {
+    ...known,
+    id: model.alias,
+    ownedBy: credential.providerKey,
+    type: known?.type ?? credential.provider,
+  };
   if (model.thinking) return { ...base, thinking: model.thinking };
   if (credential.provider === 'openai-compatibility' && model.alias === model.name) {
     return { ...base, thinking: defaultLevels };

@@ -2,8 +2,9 @@
 // spec/upstreams.md §3, §6. A model's candidates are worked out when it is first asked for, then kept in step.
 import type { Config } from '../config/index.ts';
 import type { Credential, ModelInfo } from '../credentials/credential.ts';
-import { providers } from '../providers/index.ts';
 import { splitSuffix } from '../protocols/thinking/index.ts';
+import { declaredModelInfo } from '../providers/catalog.ts';
+import { providers } from '../providers/index.ts';
 import type { CredentialState } from './credential-state.ts';
 import { type Candidate, CandidateQueue } from './queue.ts';
 
@@ -84,7 +85,12 @@ export class ModelRegistry {
 
   /** True when two versions of a credential route alike: then a change (a new token) costs nothing here. */
   routesAlike(before: Credential, after: Credential): boolean {
-    return routable(before) === routable(after) && profileKey(before) === profileKey(after) && before.priority === after.priority && before.weight === after.weight;
+    return (
+      routable(before) === routable(after) &&
+      profileKey(before) === profileKey(after) &&
+      before.priority === after.priority &&
+      before.weight === after.weight
+    );
   }
 
   /** The entry of a model by its client name (any case), or undefined when nobody has it. */
@@ -118,7 +124,11 @@ export class ModelRegistry {
       if (seenProfiles.has(profile)) continue;
       seenProfiles.add(profile);
       const order = providerOrder.indexOf(credential.provider);
-      groups.push({ order, key: credential.providerKey, routes: [...profile.routes.values()].map((routes) => routes[0] as Route) });
+      groups.push({
+        order,
+        key: credential.providerKey,
+        routes: [...profile.routes.values()].map((routes) => routes[0] as Route),
+      });
     }
     groups.sort((a, b) => a.order - b.order || (a.key < b.key ? -1 : a.key > b.key ? 1 : 0));
     const listed = new Map<string, Route>();
@@ -247,7 +257,12 @@ function routesOf(credential: Credential, config: Config): Map<string, Route[]> 
     const known = base.some((item) => item.id.toLowerCase() === alias.name.toLowerCase());
     if (known || excluded.some((pattern) => pattern.test(bare))) continue;
     const model = base.find((item) => item.id.toLowerCase() === bare.toLowerCase());
-    const info = model === undefined ? { id: alias.alias, ownedBy: credential.providerKey } : 'upstream' in model ? model.info : model;
+    const info =
+      model === undefined
+        ? { id: alias.alias, ownedBy: credential.providerKey }
+        : 'upstream' in model
+          ? model.info
+          : model;
     named.push({ id: alias.alias, upstream: alias.name, info: { ...info, id: alias.alias } });
   }
   const routes = new Map<string, Route[]>();
@@ -269,22 +284,9 @@ function routesOf(credential: Credential, config: Config): Map<string, Route[]> 
 }
 
 function declared(credential: Credential): Route[] | undefined {
-  if (credential.models === undefined || credential.models.length === 0) return undefined;
-  const catalog = new Map((providers.get(credential.provider)?.models({ ...credential, models: undefined }) ?? []).map((model) => [model.id, model]));
-  return credential.models.map((model) => {
-    const known = catalog.get(splitSuffix(model.name).base);
-    return {
-      id: model.alias,
-      upstream: model.name,
-      info: {
-        ...known,
-        id: model.alias,
-        ownedBy: credential.providerKey,
-        type: known?.type ?? credential.provider,
-        userDefined: true,
-        thinking: model.thinking ?? known?.thinking,
-      },
-    };
+  return credential.models?.map((model) => {
+    const info = declaredModelInfo(credential, model);
+    return { id: info.id, upstream: model.name, info };
   });
 }
 

@@ -146,7 +146,7 @@ function readChatStream(events: DataEvent[]): Answer {
         tool.name ||= text(fn.name);
         tool.arguments += text(fn.arguments);
       }
-      if (typeof choice.finish_reason === 'string') {
+      if (typeof choice.finish_reason === 'string' && choice.finish_reason !== '') {
         finish = choice.finish_reason;
         kinds.push('finish');
       }
@@ -185,10 +185,11 @@ function readCompletionStream(events: DataEvent[]): Answer {
     }
     for (const [key, value] of Object.entries(data)) if (key !== 'choices' && value !== null) body[key] = value;
     for (const choice of objects(data.choices)) {
+      if (choice.index !== undefined && choice.index !== 0) continue;
       if (text(choice.text) !== '') kinds.push('text');
       content += text(choice.text);
-      if (typeof choice.finish_reason === 'string') {
-        finish = choice.finish_reason;
+      if (text(choice.finish_reason) !== '') {
+        finish = text(choice.finish_reason);
         kinds.push('finish');
       }
     }
@@ -277,7 +278,8 @@ function readResponseStream(events: DataEvent[]): Answer {
   const read = readResponse({ ...final, output: output ?? [] });
   return {
     ...read,
-    body: { response: final, items: done },
+    // A backend that leaves the items out of its last response is repaired on the way (upstreams.md §2.3).
+    body: { response: { ...final, output: output ?? [] }, items: done },
     error,
     kinds: collapsed(kinds),
   };
@@ -340,7 +342,7 @@ function readMessageStream(events: DataEvent[]): Answer {
       case 'content_block_start': {
         const block = isObject(data.content_block) ? structuredClone(data.content_block) : {};
         content[index] = block;
-        kinds.push(`start:${text(block.type)}`);
+        if (block.type === 'tool_use' || block.type === 'redacted_thinking') kinds.push(text(block.type));
         break;
       }
       case 'content_block_delta': {

@@ -22,7 +22,7 @@ export function meaningOf(upstream: UpstreamName, body: JsonObject, loose: reado
   return Object.fromEntries(Object.entries(meaning).filter(([, value]) => value !== undefined && value !== null)) as Meaning;
 }
 
-const looseKeys: Record<string, string[]> = { max: ['max'], tools: ['tools'], turns: ['turns'], system: ['system'], tool_choice: ['choice'] };
+const looseKeys: Record<string, string[]> = { max: ['max'], tools: ['tools', 'cache'], turns: ['turns'], system: ['system'], tool_choice: ['choice'] };
 
 const readers: Record<UpstreamName, (body: JsonObject) => Meaning> = {
   'openai-compat': readChat,
@@ -171,9 +171,11 @@ function cacheMarks(body: JsonObject): Json {
   look('tools', body.tools);
   look('system', body.system);
   const messages = objects(body.messages);
-  messages.forEach((message, index) => {
-    look(`${text(message.role)}:${index - messages.length}`, message.content);
-  });
+  const users = messages.filter((message) => message.role === 'user');
+  for (const message of messages) {
+    const place = message.role === 'user' ? users.indexOf(message) - users.length : 0;
+    look(`${text(message.role)}:${place}`, message.content);
+  }
   return marks;
 }
 
@@ -366,7 +368,7 @@ export function schemaMeaning(schema: Json | undefined): Json {
   const type = schema.type;
   if (typeof type === 'string') result.type = type.toLowerCase();
   else if (Array.isArray(type)) result.type = type.map((item) => text(item).toLowerCase());
-  else if (isObject(schema.properties)) result.type = 'object';
+  else if (isObject(schema.properties) || Object.keys(schema).length === 0) result.type = 'object';
   const properties = isObject(schema.properties) ? Object.entries(schema.properties) : [];
   if (properties.length > 0) result.properties = Object.fromEntries(properties.map(([key, value]) => [key, schemaMeaning(value)]));
   if (list(schema.required).length > 0) result.required = list(schema.required).map(text).sort();
@@ -409,14 +411,23 @@ function resultOf(content: Json | undefined): Json {
 function unwrapped(value: Json): Json {
   if (typeof value === 'string') {
     const inner = /^\s*[[{"]/.test(value) ? parsed(value) : value;
-    return inner === value || typeof inner === 'string' ? value.replace(/\n+/g, '\n') : unwrapped(inner);
+    return inner === value ? value.replace(/\n+/g, '\n') : unwrapped(inner);
   }
+  if (Array.isArray(value) && value.length > 0 && value.every(isTextPart)) {
+    return unwrapped(objects(value).map((part) => text(part.text)).join('\n'));
+  }
+  if (isTextPart(value)) return unwrapped(value.text as Json);
   if (isObject(value)) {
     const keys = Object.keys(value);
+    if (keys.length === 0) return '';
     const only = keys.length === 1 ? keys[0] : undefined;
     if (only === 'result' || only === 'output' || only === 'content') return unwrapped(value[only] as Json);
   }
   return value;
+}
+
+function isTextPart(value: Json): value is JsonObject {
+  return isObject(value) && typeof value.type === 'string' && value.type.endsWith('text') && typeof value.text === 'string';
 }
 
 /** Arguments of history: `{}` and unreadable texts are what a target makes of them. */

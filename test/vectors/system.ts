@@ -32,7 +32,11 @@ export async function startSystem(mockPort: number): Promise<System> {
     router,
     config: () => config,
     tokens: {
-      ensureFresh: async (credential) => credential,
+      // Nothing can be refreshed here, so that a 401 stands.
+      ensureFresh: async (credential, { force }) => {
+        if (force) throw new Error('no refresh in the vectors');
+        return credential;
+      },
       mint: async (_, credential) => credential.token?.reveal() ?? '',
     },
     dispatcherFor: () => dispatcher,

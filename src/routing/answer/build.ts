@@ -1,7 +1,7 @@
 // Chooses the pipe for an answer: what the upstream sends (JSON or events, which protocol) against what the client wants.
-import { Failure } from '../../failure.ts';
-import type { JsonObject, ProtocolId, StreamPart } from '../../protocols/neutral.ts';
+import type { Failure } from '../../failure.ts';
 import { protocols } from '../../protocols/index.ts';
+import type { JsonObject, ProtocolId, StreamPart } from '../../protocols/neutral.ts';
 import type { AnswerContext, Protocol } from '../../protocols/protocol.ts';
 import { restoreToolNames } from '../../protocols/tool-names.ts';
 import { streamFailure } from '../../providers/failures.ts';
@@ -34,13 +34,17 @@ export function buildPipe(options: BuildOptions, headers: UpstreamResponse['head
   return events ? foldPipe(options) : jsonPipe(options);
 }
 
-/** The name to show when it differs from the one sent upstream: clients see what they asked for. */
-function shownModel(options: BuildOptions): string | undefined {
-  return options.client.model === options.call.model ? undefined : options.client.model;
+/**
+ * The name to show instead of the upstream's own: an alias, because it is the only name that the client knows. A prefix or
+ * a thinking suffix only chooses; the upstream's name is the answer's (spec/protocols.md §3.2, spec/upstreams.md §8 row 20).
+ */
+function shownModel({ client, call }: BuildOptions): string | undefined {
+  const aliased = call.info !== undefined && call.info.id !== call.model;
+  return aliased ? client.model : undefined;
 }
 
-function answerContext({ client }: BuildOptions): AnswerContext {
-  return { model: client.model, request: client.neutral() };
+function answerContext(options: BuildOptions): AnswerContext {
+  return { model: shownModel(options) ?? options.call.model, request: options.client.neutral() };
 }
 
 function toolName(options: BuildOptions): ((name: string) => string) | undefined {
@@ -107,7 +111,8 @@ function jsonPipe(options: BuildOptions): AnswerPipe {
     unwrap: provider.upstream.unwrap,
     inspect: inspector(options),
     convert: (json, text) => {
-      if (same) return model !== undefined && typeof json.model === 'string' ? JSON.stringify({ ...json, model }) : text;
+      if (same)
+        return model !== undefined && typeof json.model === 'string' ? JSON.stringify({ ...json, model }) : text;
       return JSON.stringify(encodeWhole(options, protocols[native].decodeResponse(json)));
     },
   });
@@ -177,7 +182,11 @@ function tellJson(options: BuildOptions): AnswerPipe {
       const parts = protocols[native].decodeResponse(json);
       const error = parts.find((part) => part.type === 'error');
       if (error) throw streamFailure(error, options.call.now);
-      return renamed(parts, toolName(options)).map((part) => encoder.write(part)).join('') + encoder.end();
+      return (
+        renamed(parts, toolName(options))
+          .map((part) => encoder.write(part))
+          .join('') + encoder.end()
+      );
     },
     encodeFailure(options),
   );
@@ -190,22 +199,33 @@ function inspector(options: BuildOptions): (json: JsonObject, text: string) => F
     const own = provider.upstream.inspect?.(json, call);
     if (own) return own;
     if (json.error !== undefined && json.error !== null && !isAnswer[native](json)) {
-      return provider.upstream.classify({ status: statusIn(json.error), headers: {}, body: JSON.stringify({ error: json.error }) }, call);
+      return provider.upstream.classify(
+        { status: statusIn(json.error), headers: {}, body: JSON.stringify({ error: json.error }) },
+        call,
+      );
     }
     return isAnswer[native](json) ? undefined : emptyAnswer();
   };
 }
 
 const isAnswer: Record<ProtocolId, (json: JsonObject) => boolean> = {
-  'openai-chat': (json) => (Array.isArray(json.choices) && json.choices.length > 0) || (Array.isArray(json.choices) && json.usage != null),
-  'openai-responses': (json) => json.status !== 'failed' && (Array.isArray(json.output) || json.object === 'response' || json.object === 'response.compaction'),
+  'openai-chat': (json) =>
+    (Array.isArray(json.choices) && json.choices.length > 0) || (Array.isArray(json.choices) && json.usage != null),
+  'openai-responses': (json) =>
+    json.status !== 'failed' &&
+    (Array.isArray(json.output) || json.object === 'response' || json.object === 'response.compaction'),
   anthropic: (json) => json.type !== 'error' && (Array.isArray(json.content) || typeof json.stop_reason === 'string'),
   gemini: (json) =>
-    (Array.isArray(json.candidates) && json.candidates.length > 0) || json.promptFeedback != null || json.usageMetadata != null,
+    (Array.isArray(json.candidates) && json.candidates.length > 0) ||
+    json.promptFeedback != null ||
+    json.usageMetadata != null,
 };
 
 function statusIn(error: unknown): number {
-  const { code, status } = (typeof error === 'object' && error !== null ? error : {}) as { code?: unknown; status?: unknown };
+  const { code, status } = (typeof error === 'object' && error !== null ? error : {}) as {
+    code?: unknown;
+    status?: unknown;
+  };
   for (const value of [status, code]) {
     const number = typeof value === 'string' ? Number(value) : value;
     if (typeof number === 'number' && number >= 400 && number <= 599) return number;
