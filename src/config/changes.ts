@@ -1,6 +1,6 @@
 // What differs between two configurations, in the user's words: dotted key names.
 import { isDeepStrictEqual } from 'node:util';
-import { z } from 'zod';
+import * as z from 'zod';
 import { type Config, configSchema } from './schema.ts';
 import type { Settings } from './settings.ts';
 import { bare } from './yaml.ts';

@@ -1,5 +1,5 @@
 // The lists of API keys in the config file: shapes and the rules by which entries are dropped (spec/config.md §5).
-import { z } from 'zod';
+import * as z from 'zod';
 import { bool, headers, int, key, patterns, prefix, text, trimmed, words } from './kinds.ts';
 
 /** v7's rules for errors that concern one request only (spec/routing.md §17). */

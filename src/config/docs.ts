@@ -1,5 +1,5 @@
 // Documentation of every key, made from the schema: the tables of docs/configuration.md.
-import { z } from 'zod';
+import * as z from 'zod';
 import { configSchema } from './schema.ts';
 import { bare } from './yaml.ts';
 

@@ -3,9 +3,10 @@ import { isDeepStrictEqual } from 'node:util';
 import { isAlias, visit } from 'yaml';
 import { fileSchema } from './legacy.ts';
 import { ConfigError, interpret, type LoadedConfig, parseConfig } from './load.ts';
+import { applySplices, type Splice, UnusualLayout } from './page.ts';
 import { renderFlow } from './render.ts';
 import type { Config } from './schema.ts';
-import { applySplices, type Splice, Splicer, UnusualLayout, withPath } from './splice.ts';
+import { Splicer, withPath } from './splice.ts';
 import { parseText, plainNode, plainTree } from './yaml.ts';
 
 /** A change that was refused; nothing was changed. */

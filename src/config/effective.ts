@@ -1,6 +1,6 @@
 // The configuration as text for people: `-check-config`, and secrets masked wherever it is shown.
 import { stringify } from 'yaml';
-import { z } from 'zod';
+import * as z from 'zod';
 import { mask } from '../secret.ts';
 import { type LoadedConfig, remarkLine } from './load.ts';
 import { type Config, configSchema } from './schema.ts';

@@ -1,6 +1,6 @@
 // Building blocks of the schema: the kinds of value a config file holds, with their sanitising (spec/config.md §4–§6).
 import { isIP } from 'node:net';
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** When a change of a key takes effect. */
 export type Reload = 'hot' | 'restart';
@@ -31,9 +31,13 @@ declare module 'zod' {
   }
 }
 
-/** Attaches what a key is for. Every member of the schema goes through here. */
+/**
+ * Attaches what a key is for; every member of the schema goes through here, with a schema of its own. (`.meta()` would
+ * build each schema a second time, which start-up feels.)
+ */
 export function key<S extends z.ZodType>(schema: S, description: string, meta: Omit<KeyMeta, 'description'> = {}): S {
-  return schema.meta({ description, ...meta }) as S;
+  z.globalRegistry.add(schema, { description, ...meta });
+  return schema;
 }
 
 export const bool = (value = false) => z.boolean().default(value);

@@ -1,5 +1,5 @@
 // Older names of settings: read them, tell once, and say what a write must change (spec/config.md §7).
-import { z } from 'zod';
+import * as z from 'zod';
 import { configSchema } from './schema.ts';
 
 type Tree = Record<string, unknown>;

@@ -1,7 +1,7 @@
 // Text of a config file in, effective configuration or one precise complaint out. Nothing is half loaded.
 import { createHash } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
-import { z } from 'zod';
+import * as z from 'zod';
 import { fileSchema, foldLegacy, type LegacyResult } from './legacy.ts';
 import { isRawJson } from './model-rules.ts';
 import { type Config, configSchema, strategyOf } from './schema.ts';

@@ -1,5 +1,5 @@
 // Keys that rename, hide and rewrite: OAuth model maps, payload rules, fallback chains, ampcode (spec/config.md §6).
-import { z } from 'zod';
+import * as z from 'zod';
 import { bool, key, patterns, text, trimmed, words } from './kinds.ts';
 
 function mapKeys<T>(map: Record<string, T>, keep: (value: T) => boolean): Record<string, T> {

@@ -1,9 +1,12 @@
 // The one schema of the configuration: types, defaults, sanitising, messages and documentation come from here
 // (spec/config.md §4). Key names are those of the file.
-import { z } from 'zod';
+import * as z from 'zod';
 import { credentialLists, requestScopedErrors } from './credential-lists.ts';
 import { bool, count, duration, key, networks, text, trimmed, words } from './kinds.ts';
 import { ampcode, modelFallback, oauthModelMaps, payload } from './model-rules.ts';
+
+// Each schema is used a few times in the life of a process: compiling it would cost more than it saves.
+z.config({ jitless: true });
 
 export const panelRepository = 'https://github.com/router-for-me/Cli-Proxy-API-Management-Center';
 export const profilerAddress = '127.0.0.1:8316';

@@ -1,9 +1,11 @@
 // Finds the smallest changes of a YAML text that give one node a new value: every other byte stays (spec/config.md W1, W6).
 import { isDeepStrictEqual } from 'node:util';
 import { isAlias, isMap, isScalar, isSeq, type Node, type Pair, type Scalar, type YAMLMap, type YAMLSeq } from 'yaml';
-import { z } from 'zod';
+import * as z from 'zod';
 import { isDefault } from './load.ts';
 import { matchItems, sameIdentity } from './match.ts';
+import { clean, elementOf, isKnown, memberOf, type Schema, withoutDefaults } from './members.ts';
+import { applySplices, Page, type Splice, shift, start, UnusualLayout } from './page.ts';
 import {
   entries,
   isCollection,
@@ -19,15 +21,6 @@ import {
 } from './render.ts';
 import { bare, isMergeKey, isNull, type ParsedText, pairsOf, plainNode, readNode, sourceText } from './yaml.ts';
 
-export interface Splice {
-  start: number;
-  end: number;
-  text: string;
-}
-
-/** The text is laid out in a way that this module does not edit piece by piece. */
-export class UnusualLayout extends Error {}
-
 /** Where a value stands: after a key's colon, after a dash, or inside brackets. */
 interface Seat {
   /** Offset right after the colon or dash (and an anchor), where a value may begin. */
@@ -37,25 +30,28 @@ interface Seat {
   flow: boolean;
 }
 
-type Schema = z.core.$ZodType;
-
 export class Splicer {
-  readonly splices: Splice[] = [];
+  readonly #page: Page;
   readonly #text: string;
   readonly #parsed: ParsedText;
   readonly #newline: string;
 
   constructor(text: string, parsed: ParsedText) {
+    this.#page = new Page(text);
     this.#text = text;
     this.#parsed = parsed;
-    this.#newline = /\r\n/.test(text) ? '\r\n' : '\n';
+    this.#newline = this.#page.newline;
+  }
+
+  get splices(): readonly Splice[] {
+    return this.#page.splices;
   }
 
   /** Gives `path` a new value; `undefined` removes it. Missing parents are made. */
   setRoot(path: readonly string[], value: unknown, schema: z.ZodObject): void {
     const root = this.#parsed.root;
     if (root === null || isNull(root)) {
-      if (value !== undefined) this.#append(renderBlock(nest(path, value), 0, this.#newline));
+      if (value !== undefined) this.#page.append(renderBlock(nest(path, value), 0, this.#newline));
       return;
     }
     if (!isMap(root)) throw new UnusualLayout('the root is not a map');
@@ -142,25 +138,25 @@ export class Splicer {
       );
     else {
       this.#removePairs(map, removed);
-      const column = this.#column(start(map.items[0] as Pair));
-      const after = this.#lineEnd(this.#contentEnd(map.items.at(-1)));
+      const column = this.#page.column(start(map.items[0] as Pair));
+      const after = this.#page.lineEnd(this.#page.contentEnd(map.items.at(-1)));
       const block = added.map(([name, value]) =>
         renderPair(name, clean(value, memberOf(schema, name)), column, this.#newline),
       );
-      if (block.length > 0) this.#insertLines(after, block.join(''));
+      if (block.length > 0) this.#page.insertLines(after, block.join(''));
     }
   }
 
   #removePairs(map: YAMLMap, removed: readonly Pair[]): void {
     const onDashLine =
-      removed.length > 0 && removed[0] === map.items[0] && !this.#startsLine(start(removed[0] as Pair));
+      removed.length > 0 && removed[0] === map.items[0] && !this.#page.startsLine(start(removed[0] as Pair));
     const kept = map.items.find((pair) => !removed.includes(pair)) as Pair;
     for (const pair of removed) {
       if (onDashLine && start(pair) < start(kept)) continue;
-      if (!this.#startsLine(start(pair))) throw new UnusualLayout('several pairs on a line');
-      this.#cutLines(start(pair), this.#contentEnd(pair));
+      if (!this.#page.startsLine(start(pair))) throw new UnusualLayout('several pairs on a line');
+      this.#page.cutLines(start(pair), this.#page.contentEnd(pair));
     }
-    if (onDashLine) this.#cut(start(removed[0] as Pair), start(kept));
+    if (onDashLine) this.#page.cut(start(removed[0] as Pair), start(kept));
   }
 
   #changeList(list: YAMLSeq, values: readonly unknown[], schema: Schema, seat: Seat): void {
@@ -214,14 +210,14 @@ export class Splicer {
     hidden: readonly number[],
     element: Schema,
   ): void {
-    const dashes = this.#dashes(list);
-    const starts = dashes.map((dash) => this.#lineStart(dash));
+    const dashes = this.#page.dashes(list);
+    const starts = dashes.map((dash) => this.#page.lineStart(dash));
     const ends = list.items.map((item, index) => {
-      const last = isNull(item) ? (dashes[index] as number) + 1 : this.#contentEnd(item);
-      return Math.min(this.#lineEnd(last) + 1, this.#text.length);
+      const last = isNull(item) ? (dashes[index] as number) + 1 : this.#page.contentEnd(item);
+      return Math.min(this.#page.lineEnd(last) + 1, this.#text.length);
     });
-    if (dashes.some((dash) => !this.#startsLine(dash))) throw new UnusualLayout('a list inside a list');
-    const column = this.#column(dashes[0] as number);
+    if (dashes.some((dash) => !this.#page.startsLine(dash))) throw new UnusualLayout('a list inside a list');
+    const column = this.#page.column(dashes[0] as number);
     const lead = (index: number) => (index === 0 ? '' : this.#text.slice(ends[index - 1], starts[index]));
     const whole = (piece: string) => (piece === '' || piece.endsWith('\n') ? piece : piece + this.#newline);
 
@@ -249,7 +245,7 @@ export class Splicer {
         pieces.push(lead(index));
       }
       const seat = { after: (dashes[index] as number) + 1, column, flow: false };
-      const inner = this.#within(() => this.#assign(list.items[index], value, element, seat));
+      const inner = this.#page.within(() => this.#assign(list.items[index], value, element, seat));
       const [from, to] = [starts[index] as number, ends[index] as number];
       if (inner.some((splice) => splice.start < from || splice.end > to))
         throw new UnusualLayout('an item reaches out');
@@ -257,7 +253,7 @@ export class Splicer {
     }
     passTo(list.items.length, false);
     const text = pieces.map((piece, index) => (index === pieces.length - 1 ? piece : whole(piece))).join('');
-    this.#put(starts[0] as number, ends.at(-1) as number, ends.at(-1) === this.#text.length ? text : whole(text));
+    this.#page.put(starts[0] as number, ends.at(-1) as number, ends.at(-1) === this.#text.length ? text : whole(text));
   }
 
   #changeFlowList(
@@ -290,14 +286,14 @@ export class Splicer {
   /** Removes members of a bracketed collection, at least one of which stays, and adds others behind the last. */
   #changeFlow(collection: YAMLMap | YAMLSeq, removed: readonly unknown[], added: readonly string[]): void {
     const items = collection.items as (Node | Pair)[];
-    const end = (item: Node | Pair) => this.#contentEnd(item);
+    const end = (item: Node | Pair) => this.#page.contentEnd(item);
     const lastKept = items.findLastIndex((item) => !removed.includes(item));
     for (const [index, item] of items.entries()) {
-      if (removed.includes(item) && index < lastKept) this.#cut(start(item), start(items[index + 1] as Node));
+      if (removed.includes(item) && index < lastKept) this.#page.cut(start(item), start(items[index + 1] as Node));
     }
     const from = end(items[lastKept] as Node);
     const to = lastKept < items.length - 1 ? end(items.at(-1) as Node) : from;
-    if (to > from || added.length > 0) this.#put(from, to, added.map((text) => `, ${text}`).join(''));
+    if (to > from || added.length > 0) this.#page.put(from, to, added.map((text) => `, ${text}`).join(''));
   }
 
   /** Puts a value where another stood, whatever it was. */
@@ -307,42 +303,43 @@ export class Splicer {
       const written = isNull(node) ? ((node as Scalar).source?.length ?? 0) : 0;
       const at = written > 0 || seat.after < 0 ? (node?.range?.[0] ?? seat.after) : seat.after;
       if (seat.flow || !isCollection(value) || isEmptyCollection(value)) {
-        this.#put(at, at + written, `${written > 0 ? '' : ' '}${renderFlow(value)}`);
+        this.#page.put(at, at + written, `${written > 0 ? '' : ' '}${renderFlow(value)}`);
       } else {
-        this.#cut(written > 0 ? seat.after : at, at + written);
-        this.#insertLines(this.#lineEnd(at + written), renderBlock(value, seat.column + 2, this.#newline));
+        this.#page.cut(written > 0 ? seat.after : at, at + written);
+        this.#page.insertLines(this.#page.lineEnd(at + written), renderBlock(value, seat.column + 2, this.#newline));
       }
       return;
     }
     const block = (isMap(node) || isSeq(node)) && !node.flow;
     if (block) {
-      if (isMap(node) && !this.#startsLine(start(node.items[0] as Pair))) throw new UnusualLayout('a map after a dash');
+      if (isMap(node) && !this.#page.startsLine(start(node.items[0] as Pair)))
+        throw new UnusualLayout('a map after a dash');
       if (!isCollection(value) || isEmptyCollection(value)) this.#empty(node, renderFlow(value), seat);
       else {
         const column = isMap(node)
-          ? this.#column(start(node.items[0] as Pair))
-          : this.#column(this.#dashes(node)[0] as number);
-        const [from, to] = this.#lines(this.#firstOffset(node), this.#contentEnd(node));
-        this.#put(from, to, renderBlock(value, column, this.#newline));
+          ? this.#page.column(start(node.items[0] as Pair))
+          : this.#page.column(this.#page.dashes(node)[0] as number);
+        const [from, to] = this.#page.lines(this.#firstOffset(node), this.#page.contentEnd(node));
+        this.#page.put(from, to, renderBlock(value, column, this.#newline));
       }
       return;
     }
-    const [from, to] = [node.range[0], this.#contentEnd(node)];
+    const [from, to] = [node.range[0], this.#page.contentEnd(node)];
     const emptyFlow = (isMap(node) || isSeq(node)) && node.items.length === 0;
     if (!seat.flow && isCollection(value) && !isEmptyCollection(value) && (emptyFlow || isScalar(node))) {
-      this.#cut(seat.after, to);
-      this.#insertLines(this.#lineEnd(to), renderBlock(value, seat.column + 2, this.#newline));
-    } else this.#put(from, to, isCollection(value) ? renderFlow(value) : renderScalar(value, quotesOf(node)));
+      this.#page.cut(seat.after, to);
+      this.#page.insertLines(this.#page.lineEnd(to), renderBlock(value, seat.column + 2, this.#newline));
+    } else this.#page.put(from, to, isCollection(value) ? renderFlow(value) : renderScalar(value, quotesOf(node)));
   }
 
   /** Leaves nothing of a block collection but its comments; `text` stands for it after the colon. */
   #empty(node: YAMLMap | YAMLSeq, text: string, seat: Seat): void {
-    const offsets = isSeq(node) ? this.#dashes(node) : node.items.map((pair) => start(pair as Pair));
-    if (offsets.some((offset) => !this.#startsLine(offset))) throw new UnusualLayout('several items on a line');
-    this.#put(seat.after, seat.after, ` ${text}`);
+    const offsets = isSeq(node) ? this.#page.dashes(node) : node.items.map((pair) => start(pair as Pair));
+    if (offsets.some((offset) => !this.#page.startsLine(offset))) throw new UnusualLayout('several items on a line');
+    this.#page.put(seat.after, seat.after, ` ${text}`);
     for (const [index, item] of node.items.entries()) {
       const offset = offsets[index] as number;
-      this.#cutLines(offset, isNull(item) ? offset + 1 : this.#contentEnd(item as Node));
+      this.#page.cutLines(offset, isNull(item) ? offset + 1 : this.#page.contentEnd(item as Node));
     }
   }
 
@@ -351,117 +348,12 @@ export class Splicer {
       (pair as { srcToken?: { sep?: { type: string; offset: number; source: string }[] } }).srcToken?.sep ?? [];
     const last = separators.findLast(({ type }) => ['map-value-ind', 'anchor', 'tag'].includes(type));
     if (last === undefined) throw new UnusualLayout('a key without a colon');
-    return { after: last.offset + last.source.length, column: this.#column(start(pair)), flow };
-  }
-
-  #dashes(list: YAMLSeq): number[] {
-    const token = list.srcToken;
-    if (token?.type !== 'block-seq') throw new UnusualLayout('a list without dashes');
-    const dashes = token.items.flatMap(({ start: tokens }) =>
-      tokens.filter(({ type }) => type === 'seq-item-ind').map(({ offset }) => offset),
-    );
-    if (dashes.length !== list.items.length) throw new UnusualLayout('a list with loose comments');
-    return dashes;
+    return { after: last.offset + last.source.length, column: this.#page.column(start(pair)), flow };
   }
 
   #firstOffset(node: YAMLMap | YAMLSeq): number {
-    return isSeq(node) ? (this.#dashes(node)[0] as number) : start(node.items[0] as Pair);
+    return isSeq(node) ? (this.#page.dashes(node)[0] as number) : start(node.items[0] as Pair);
   }
-
-  /** Where the last character of a node is, comments after it not counted. */
-  #contentEnd(item: unknown): number {
-    const node = item as Node | Pair | null | undefined;
-    if (node === null || node === undefined) throw new UnusualLayout('a place without a node');
-    if ('key' in node) {
-      const value = node.value as Node | null;
-      const key = (node.key as Node).range?.[1] ?? 0;
-      return value === null ? key : Math.max(key, this.#contentEnd(value));
-    }
-    if ((isMap(node) || isSeq(node)) && !node.flow && node.items.length > 0) {
-      const last = node.items.at(-1);
-      if (isSeq(node) && isNull(last)) return (this.#dashes(node).at(-1) as number) + 1;
-      return this.#contentEnd(last);
-    }
-    let end = node.range?.[1] ?? 0;
-    if (isScalar(node) && node.type?.startsWith('BLOCK')) {
-      while (end > 0 && /[\r\n]/.test(this.#text[end - 1] as string)) end -= 1;
-    }
-    return end;
-  }
-
-  /** Runs edits and takes them out again, for use inside a larger one. */
-  #within(edit: () => void): Splice[] {
-    const before = this.splices.length;
-    edit();
-    return this.splices.splice(before);
-  }
-
-  #put(from: number, to: number, text: string): void {
-    if (this.#text.slice(from, to) !== text) this.splices.push({ start: from, end: to, text });
-  }
-
-  #cut(from: number, to: number): void {
-    if (to > from) this.splices.push({ start: from, end: to, text: '' });
-  }
-
-  #cutLines(from: number, to: number): void {
-    this.#cut(...this.#lines(from, to));
-  }
-
-  #lines(from: number, to: number): [number, number] {
-    return [this.#lineStart(from), Math.min(this.#lineEnd(to) + 1, this.#text.length)];
-  }
-
-  /** Adds whole lines below the line that ends at `end`. */
-  #insertLines(end: number, lines: string): void {
-    if (end >= this.#text.length) this.#append(lines);
-    else this.#put(end + 1, end + 1, lines);
-  }
-
-  #append(lines: string): void {
-    const gap = this.#text === '' || this.#text.endsWith('\n') ? '' : this.#newline;
-    this.splices.push({ start: this.#text.length, end: this.#text.length, text: gap + lines });
-  }
-
-  #lineStart(offset: number): number {
-    return this.#text.lastIndexOf('\n', offset - 1) + 1;
-  }
-
-  /** Offset of the line break, or the end of the text. */
-  #lineEnd(offset: number): number {
-    const end = this.#text.indexOf('\n', offset);
-    return end < 0 ? this.#text.length : end;
-  }
-
-  #startsLine(offset: number): boolean {
-    return this.#text.slice(this.#lineStart(offset), offset).trim() === '';
-  }
-
-  #column(offset: number): number {
-    return offset - this.#lineStart(offset);
-  }
-}
-
-/** Applies changes that do not overlap. At one place, what is inserted goes before what was cut. */
-export function applySplices(text: string, splices: readonly Splice[]): string {
-  const sorted = splices.map((splice, index) => ({ ...splice, index }));
-  sorted.sort((a, b) => a.start - b.start || a.end - b.end || a.index - b.index);
-  let result = '';
-  let at = 0;
-  for (const { start: from, end, text: put } of sorted) {
-    if (from < at) throw new UnusualLayout('overlapping changes');
-    result += text.slice(at, from) + put;
-    at = end;
-  }
-  return result + text.slice(at);
-}
-
-function shift(splices: readonly Splice[], by: number): Splice[] {
-  return splices.map((splice) => ({ ...splice, start: splice.start + by, end: splice.end + by }));
-}
-
-function start(item: Node | Pair): number {
-  return ('key' in item ? (item.key as Node).range?.[0] : item.range?.[0]) ?? 0;
 }
 
 function keyName(pair: Pair): string {
@@ -471,39 +363,6 @@ function keyName(pair: Pair): string {
 function quotesOf(node: Node): Quotes {
   const type = isScalar(node) ? node.type : undefined;
   return type === 'QUOTE_SINGLE' ? 'single' : type === 'PLAIN' ? 'plain' : 'double';
-}
-
-function memberOf(schema: Schema, name: string): Schema {
-  const kind = bare(schema);
-  if (kind instanceof z.ZodObject) return (kind.shape[name] as Schema | undefined) ?? z.unknown();
-  return kind instanceof z.ZodRecord ? kind.def.valueType : z.unknown();
-}
-
-function elementOf(schema: Schema): Schema {
-  const kind = bare(schema);
-  return kind instanceof z.ZodArray ? kind.element : z.unknown();
-}
-
-/** A member that a new value without it removes; others in the file are the user's own. */
-function isKnown(kind: Schema, name: string): boolean {
-  return !(kind instanceof z.ZodObject) || Object.hasOwn(kind.shape, name);
-}
-
-function clean(value: unknown, schema: Schema): unknown {
-  const kind = bare(schema);
-  if (Array.isArray(value)) return value.map((item) => clean(item, elementOf(kind)));
-  return isMapValue(value) ? withoutDefaults(value, kind) : value;
-}
-
-function withoutDefaults(value: Readonly<Record<string, unknown>>, kind: Schema): Record<string, unknown> {
-  return Object.fromEntries(
-    entries(value)
-      .filter(
-        ([name, member]) =>
-          !(kind instanceof z.ZodObject && isKnown(kind, name) && isDefault(memberOf(kind, name), member)),
-      )
-      .map(([name, member]) => [name, clean(member, memberOf(kind, name))]),
-  );
 }
 
 /** `nest(['a', 'b'], 1)` = `{a: {b: 1}}` */

@@ -13,7 +13,7 @@ import {
   type Scalar,
   type YAMLMap,
 } from 'yaml';
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** A mistake or a remark, with its place. */
 export interface Remark {
