@@ -1,6 +1,6 @@
 // Chat completions answer, whole or streamed, → parts (protocols.md §3).
 import { randomId } from '../call-id.ts';
-import { asArray, asNumber, asObject, asString, asText, isObject } from '../json.ts';
+import { asArray, asNumber, asObject, asString, asText, isObject, parseObject } from '../json.ts';
 import { parseDataUrl } from '../media.ts';
 import type { Json, JsonObject, StreamPart, Usage } from '../neutral.ts';
 import type { Emit, SseEvent, StreamDecoder } from '../protocol.ts';
@@ -21,7 +21,7 @@ export function streamDecoder(emit: Emit, newId: () => string = randomId): Strea
   const reader = new ChatReader(emit, newId);
   let done = false;
   return {
-    event({ data }: SseEvent) {
+    event({ event, data }: SseEvent) {
       if (done || reader.failed) return;
       if (data === '[DONE]' || data.trim() === '[DONE]') {
         done = true;
@@ -36,7 +36,10 @@ export function streamDecoder(emit: Emit, newId: () => string = randomId): Strea
         reader.fail({ type: 'error', message: 'upstream sent an event that is not JSON', status: 502 });
         return;
       }
-      if (isObject(chunk)) reader.chunk(chunk);
+      if (!isObject(chunk)) return;
+      if (event === 'error' || chunk.type === 'error' || chunk.object === 'error') {
+        reader.fail(decodeErrorPart(chunk.error ?? chunk));
+      } else reader.chunk(chunk);
     },
     end() {
       if (done || reader.failed) return;
@@ -53,8 +56,8 @@ export function streamDecoder(emit: Emit, newId: () => string = randomId): Strea
 interface OpenCall {
   id: string;
   block: number;
-  /** Arguments that came before the name. */
-  early: string;
+  /** Arguments so far, also those that came before the name. */
+  text: string;
 }
 
 class ChatReader {
@@ -104,18 +107,17 @@ class ChatReader {
 
   fail(part: StreamPart & { type: 'error' }): void {
     this.failed = true;
+    this.#closeAll(false);
     this.#emit(part);
   }
 
-  /** Ends open blocks, tells usage, and finishes when the protocol's own end was seen. */
+  /**
+   * Ends open blocks, tells usage, and finishes when the protocol's own end was seen. Without it a call whose arguments
+   * are not whole stays open: ended, it would look like one that a client may carry out.
+   */
   close(finished: boolean): void {
-    this.#closeOpen();
-    let calls = false;
-    for (const call of this.#calls) {
-      if (call.block < 0) continue;
-      calls = true;
-      this.#emit({ type: 'tool-end', index: call.block });
-    }
+    this.#closeAll(finished);
+    const calls = this.#calls.some((call) => call.block >= 0);
     if (this.usage) this.#emit({ type: 'usage', usage: this.usage });
     if (!finished) return;
     this.closedAsFinished = true;
@@ -167,6 +169,14 @@ class ChatReader {
     this.#emit({ type: `${kind}-delta`, index: this.#openBlock, text });
   }
 
+  #closeAll(finished: boolean): void {
+    this.#closeOpen();
+    for (const call of this.#calls) {
+      if (call.block < 0 || !(finished || parseObject(call.text))) continue;
+      this.#emit({ type: 'tool-end', index: call.block });
+    }
+  }
+
   #closeOpen(): void {
     if (this.#open === undefined) return;
     this.#emit({ type: `${this.#open}-end`, index: this.#openBlock });
@@ -208,20 +218,15 @@ class ChatReader {
     const call = this.#callOf(wire, called);
     const name = asText(called?.name);
     const text = argumentsText(called?.arguments ?? called?.input);
+    call.text += text;
     if (call.block < 0) {
-      if (name === undefined) {
-        call.early += text;
-        return;
-      }
+      if (name === undefined) return;
       this.#closeOpen();
       call.block = this.#nextBlock++;
       if (call.id === '') call.id = `call_${this.#newId()}`;
       this.#emit({ type: 'tool-start', index: call.block, id: call.id, name });
-      const first = call.early + text;
-      if (first !== '') this.#emit({ type: 'tool-delta', index: call.block, text: first });
-      return;
-    }
-    if (text !== '') this.#emit({ type: 'tool-delta', index: call.block, text });
+      if (call.text !== '') this.#emit({ type: 'tool-delta', index: call.block, text: call.text });
+    } else if (text !== '') this.#emit({ type: 'tool-delta', index: call.block, text });
   }
 
   /**
@@ -248,7 +253,7 @@ class ChatReader {
       if (known.id === '') known.id = id;
       return known;
     }
-    const call: OpenCall = { id, block: -1, early: '' };
+    const call: OpenCall = { id, block: -1, text: '' };
     this.#calls.push(call);
     if (index !== undefined) this.#byIndex.set(index, call);
     return call;

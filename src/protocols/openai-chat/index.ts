@@ -8,7 +8,6 @@ import { encodeError } from './error.ts';
 
 export { chatToCompletion, chunkToCompletion, completions } from './completions.ts';
 export { isResponsesShaped } from './decode-request.ts';
-export { readUsage } from './usage.ts';
 
 export const openaiChat: Protocol = {
   id: 'openai-chat',

@@ -1,5 +1,5 @@
 // Token counts of chat completions (protocols.md §3.3, upstreams.md §1.8).
-import { asNumber, asObject, jsonObject, parseObject } from '../json.ts';
+import { asNumber, asObject, jsonObject } from '../json.ts';
 import type { Json, JsonObject, Usage } from '../neutral.ts';
 
 /** `usage` of a chunk or answer; some servers use the Responses names. Undefined when null or without counts. */
@@ -31,9 +31,4 @@ export function encodeUsage(usage: Usage): JsonObject {
     prompt_tokens_details: usage.cacheRead === undefined ? undefined : { cached_tokens: usage.cacheRead },
     completion_tokens_details: usage.reasoning === undefined ? undefined : { reasoning_tokens: usage.reasoning },
   });
-}
-
-/** For pass-through: usage told by one SSE data text or a whole answer. Parses only texts that can hold it. */
-export function readUsage(data: string): Usage | undefined {
-  return data.includes('"usage":{') || data.includes('"usage": {') ? decodeUsage(parseObject(data)?.usage) : undefined;
 }

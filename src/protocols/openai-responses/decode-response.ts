@@ -89,7 +89,7 @@ class ResponseReader {
       const item = asObject(value);
       if (item) this.#items.whole(item, index);
     });
-    this.#items.closeAll();
+    this.#items.closeAll(false);
     const usage = decodeUsage(response.usage);
     if (usage) this.#emit({ type: 'usage', usage });
     this.#emit(this.#finish(response, incomplete));
@@ -99,6 +99,7 @@ class ResponseReader {
 
   fail(error: Json | undefined): void {
     this.#over = true;
+    this.#items.closeAll(true);
     const object = asObject(error);
     // The `error` event's own `type` is just "error": the code says more.
     this.#emit(decodeErrorPart(object?.type === 'error' ? { ...object, type: null } : error));
@@ -108,7 +109,7 @@ class ResponseReader {
   cut(): void {
     if (this.#over) return;
     this.#over = true;
-    this.#items.closeAll();
+    this.#items.closeAll(true);
   }
 
   #start(response: JsonObject): void {

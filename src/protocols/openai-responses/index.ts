@@ -7,7 +7,6 @@ import { encodeRequest } from './encode-request.ts';
 import { encodeResponse, streamEncoder } from './encode-response.ts';
 
 export { codexAfterRules, codexBody } from './codex-dialect.ts';
-export { readUsage } from './usage.ts';
 
 export const openaiResponses: Protocol = {
   id: 'openai-responses',

@@ -1,5 +1,5 @@
 // Output items of a Responses stream → blocks: deltas as they come, repairs from the finished item.
-import { asNumber, asObject, asString, asText } from '../json.ts';
+import { asNumber, asObject, asString, asText, parseObject } from '../json.ts';
 import type { Json, JsonObject } from '../neutral.ts';
 import type { Emit } from '../protocol.ts';
 import { joinedSummary } from './reasoning-summary.ts';
@@ -12,6 +12,8 @@ interface Block {
   /** Characters emitted so far: what a finished item has beyond them is still owed. */
   length: number;
   open: boolean;
+  /** Arguments of a call so far. */
+  text: string;
 }
 
 interface Item {
@@ -103,9 +105,17 @@ export class ItemReader {
     }
   }
 
-  /** Ends what is open, in order of start. */
-  closeAll(): void {
-    for (const item of this.#items) for (const block of item?.blocks ?? []) this.#close(block);
+  /**
+   * Ends what is open. `cut`: the answer did not end by itself; then a call whose arguments are not whole stays open,
+   * since ended it would look like one that a client may carry out.
+   */
+  closeAll(cut: boolean): void {
+    for (const item of this.#items) {
+      for (const block of item?.blocks ?? []) {
+        if (cut && block?.kind === 'tool' && !parseObject(block.text)) continue;
+        this.#close(block);
+      }
+    }
   }
 
   #added(wire: JsonObject, outputIndex: number): Item | undefined {
@@ -234,6 +244,7 @@ export class ItemReader {
 
   #append(block: Block, text: string): void {
     block.length += text.length;
+    if (block.kind === 'tool') block.text += text;
     this.#emit({ type: `${block.kind}-delta`, index: block.index, text });
   }
 
@@ -244,6 +255,6 @@ export class ItemReader {
   }
 
   #block(kind: BlockKind): Block {
-    return { kind, index: this.#nextBlock++, length: 0, open: true };
+    return { kind, index: this.#nextBlock++, length: 0, open: true, text: '' };
   }
 }

@@ -1,7 +1,5 @@
 // Token counts of Responses (protocols.md §3.3).
-import { asObject, parseObject } from '../json.ts';
 import type { JsonObject, Usage } from '../neutral.ts';
-import { decodeUsage } from '../openai-chat/usage.ts';
 
 /** Both detail objects are required by the API's type, also when all is zero. */
 export function encodeUsage(usage: Usage): JsonObject {
@@ -12,11 +10,4 @@ export function encodeUsage(usage: Usage): JsonObject {
     output_tokens_details: { reasoning_tokens: usage.reasoning ?? 0 },
     total_tokens: usage.total ?? usage.input + usage.output,
   };
-}
-
-/** For pass-through: usage told by one SSE data text or a whole answer. Parses only texts that can hold it. */
-export function readUsage(data: string): Usage | undefined {
-  if (!data.includes('"usage":{') && !data.includes('"usage": {')) return undefined;
-  const body = parseObject(data);
-  return decodeUsage(asObject(body?.response)?.usage ?? body?.usage);
 }

@@ -69,6 +69,13 @@ describe('streamDecoder of openai-chat', () => {
     assert.deepEqual(parts.at(-1), { type: 'error', message: 'slow', status: 429, kind: 'rate_limit_error' });
   });
 
+  it('knows an error by its event name and by its type', () => {
+    const named = readParts(decoder, 'event: error\ndata: {"message":"no","code":503}\n\n');
+    assert.deepEqual(named.at(-1), { type: 'error', message: 'no', status: 503, code: '503' });
+    const typed = read({ type: 'error', error: { type: 'overloaded_error', message: 'full' } });
+    assert.deepEqual(typed.at(-1), { type: 'error', message: 'full', status: 529, kind: 'overloaded_error' });
+  });
+
   it('reads nothing after [DONE]', () => {
     assert.deepEqual(read(chunk({}, 'stop'), '[DONE]', chunk({ content: 'x' })).at(-1)?.type, 'finish');
   });
@@ -165,6 +172,14 @@ describe('tool calls of openai-chat streams', () => {
   it('keep arguments that are not JSON as they are', () => {
     const parts = read(call({ index: 0, id: 'a', function: { name: 'f', arguments: '{"x": oops' } }), done);
     assert.deepEqual(calls(parts), [['a', 'f', '{"x": oops']]);
+  });
+
+  it('end when the stream is cut only if their arguments are whole', () => {
+    const cut = (text: string): boolean =>
+      read(call({ index: 0, id: 'a', function: { name: 'f', arguments: text } })).some(
+        (part) => part.type === 'tool-end',
+      );
+    assert.deepEqual(['', '{"x":', '{"x":1}'].map(cut), [false, false, true]);
   });
 
   it('come out the same wherever the arguments were cut', () => {

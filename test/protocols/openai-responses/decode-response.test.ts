@@ -202,6 +202,14 @@ describe('streamDecoder of openai-responses', () => {
     assert.deepEqual(parts.at(-1), { type: 'text-end', index: 0 });
   });
 
+  it('ends a call of a cut stream only if its arguments are whole', () => {
+    const cut = (delta: string): boolean =>
+      read(item('added', 0, call('')), { type: 'response.function_call_arguments.delta', output_index: 0, delta }).some(
+        (part) => part.type === 'tool-end',
+      );
+    assert.deepEqual(['', '{"x":', '{"x":1}'].map(cut), [false, false, true]);
+  });
+
   it('gives the same parts for every size of read and line end', () => {
     const recorded = [
       created,
