@@ -20,6 +20,7 @@ export const gemini: Protocol = {
 };
 
 export { antigravitySchema, reduceAntigravitySchemas, withoutPlaceholders } from './antigravity-schema.ts';
+export { filterPlaceholders } from './placeholders.ts';
 export { defaultSafetySettings } from './safety.ts';
 export { dropUnansweredCalls, prepareAntigravity, prepareGemini } from './same-protocol.ts';
 export { toJsonSchema } from './schema.ts';

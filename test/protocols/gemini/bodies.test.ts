@@ -4,12 +4,13 @@ import fc from 'fast-check';
 import {
   antigravitySchema,
   defaultSafetySettings,
+  filterPlaceholders,
   prepareAntigravity,
   prepareGemini,
   reduceAntigravitySchemas,
   withoutPlaceholders,
 } from '../../../src/protocols/gemini/index.ts';
-import type { Json, JsonObject } from '../../../src/protocols/neutral.ts';
+import type { ChatRequest, Json, JsonObject } from '../../../src/protocols/neutral.ts';
 
 const SKIP = 'skip_thought_signature_validator';
 const user = { role: 'user', parts: [{ text: 'q' }] };
@@ -200,6 +201,28 @@ describe('antigravity schemas', () => {
       at = next;
     }
     assert.ok(antigravitySchema(deep, rules));
+  });
+
+  it('give clients their own arguments back, of their own tools and only where something was added', () => {
+    const request: ChatRequest = {
+      model: 'm',
+      stream: false,
+      messages: [],
+      tools: [{ type: 'function', name: 'ping' }],
+    };
+    const seen = (model: string): string[] => {
+      const texts: string[] = [];
+      const emit = filterPlaceholders(request, model, (part) => {
+        if (part.type === 'tool-delta') texts.push(part.text);
+      });
+      emit({ type: 'tool-start', index: 0, id: 'a', name: 'ping_it' });
+      emit({ type: 'tool-delta', index: 0, text: '{"reason":"x"}' });
+      emit({ type: 'tool-start', index: 1, id: 'b', name: 'other' });
+      emit({ type: 'tool-delta', index: 1, text: '{"reason":"x"}' });
+      return texts;
+    };
+    assert.deepEqual(seen('claude-sonnet-4-5'), ['{}', '{"reason":"x"}']);
+    assert.deepEqual(seen('gemini-2.5-flash'), ['{"reason":"x"}', '{"reason":"x"}']);
   });
 
   it('leave no trace of placeholders in arguments', () => {
