@@ -208,7 +208,7 @@ describe('antigravity schemas', () => {
       model: 'm',
       stream: false,
       messages: [],
-      tools: [{ type: 'function', name: 'ping' }],
+      tools: [{ type: 'function', name: 'ping it' }],
     };
     const seen = (model: string): string[] => {
       const texts: string[] = [];
