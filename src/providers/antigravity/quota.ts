@@ -34,7 +34,7 @@ export function readRefusal(response: UpstreamResponse, now: number): Refusal {
 }
 
 function kindOf429(body: JsonObject | undefined, text: string, delayMs: number | undefined): RefusalKind {
-  if (text.includes('quota_exhausted')) return 'full';
+  if (text.includes('quota_exhausted') || text.includes('insufficient_g1_credits_balance')) return 'full';
   const error = objectOf(body?.error);
   if (error?.status !== 'RESOURCE_EXHAUSTED' || reasonOf(error) !== 'RATE_LIMIT_EXCEEDED') return 'soft';
   if (delayMs === undefined) return 'soft';

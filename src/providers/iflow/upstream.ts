@@ -1,6 +1,6 @@
 // iFlow's chat API: OpenAI chat with signed headers (upstreams.md §2.1).
 import { randomUUID } from 'node:crypto';
-import type { Failure } from '../../failure.ts';
+import { Failure } from '../../failure.ts';
 import type { JsonObject } from '../../protocols/neutral.ts';
 import { userAgent } from '../../version.ts';
 import { endpoint } from '../endpoints.ts';
@@ -27,6 +27,9 @@ export const upstream: Upstream = {
     return adapted.stream === true && emptyTools ? { ...adapted, tools: [placeholderTool] } : adapted;
   },
   request(body, call) {
+    if (call.token === '') {
+      throw new Failure({ kind: 'unauthorized', status: 401, scope: 'credential', message: 'iFlow: missing api key' });
+    }
     const stream = call.stream;
     return {
       method: 'POST',
