@@ -192,7 +192,8 @@ export async function openEcho(names: Record<string, string> = {}): Promise<Echo
     }
     const { host, authorization = null } = request.headers;
     response.setHeader('content-type', 'application/json');
-    response.end(JSON.stringify({ method: request.method, path: request.url, authorization, host }));
+    const fields = Object.entries({ method: request.method, path: request.url, authorization, host });
+    response.end(`{${fields.map(([name, value]) => `"${name}": ${JSON.stringify(value)}`).join(', ')}}`);
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as AddressInfo;

@@ -33,7 +33,7 @@ export function authEntry(
     type: credential.providerKey,
     provider: credential.providerKey,
     auth_index: credential.authIndex,
-    label: label ?? credential.label,
+    label: label ?? credential.providerKey,
     ...account(credential, label),
     ...state(credential, health, cooldowns),
     disabled: credential.disabled,

@@ -10,7 +10,7 @@ import { type Answer, type Call, type Route, route } from '../route.ts';
 
 const tag = 'Logs';
 const defaultLines = 1_000_000;
-const text = { contentType: 'text/plain', schema: z.string() };
+const text = { contentType: 'text/x-log', schema: z.string() };
 
 const limit = z.preprocess(
   (value) => (Array.isArray(value) ? value[0] : value),
@@ -29,7 +29,7 @@ async function file(found: string | undefined, missing: string): Promise<Answer>
   const bytes = found === undefined ? undefined : await readFile(found).catch(() => undefined);
   if (!bytes || found === undefined) throw new ApiError(404, missing);
   const headers = { 'content-disposition': attachment(path.basename(found)) };
-  return { bytes, type: 'text/plain; charset=utf-8', headers };
+  return { bytes, type: 'text/x-log; charset=utf-8', headers };
 }
 
 export const logRoutes: readonly Route[] = [

@@ -86,7 +86,7 @@ export const modelRoutes: readonly Route[] = [
         .filter((each) => each.id === credential.id || (credential.id !== name && nameOf(each) === name));
       const models = new Map<string, ModelInfo>();
       for (const each of family) for (const model of call.deps.router.modelsFor(each.id)) models.set(model.id, model);
-      return { json: { models: [...models.values()].map(brief).sort((a, b) => (String(a.id) < String(b.id) ? -1 : 1)) } };
+      return { json: { models: [...models.values()].map(brief) } };
     },
   }),
   route({
