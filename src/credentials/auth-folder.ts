@@ -35,6 +35,8 @@ export interface AuthFolderOptions {
 
 export interface AuthFolder extends CredentialStore {
   readonly folder: string;
+  /** Goes on with another folder (`auth-dir` was changed): its credentials replace the ones of the old folder. */
+  moveTo(folder: string): void;
   /** Looks at the disk now, without waiting for an event. */
   rescan(): void;
 }
@@ -49,7 +51,7 @@ export class CredentialNameError extends Error {
 
 export async function openAuthFolder(options: AuthFolderOptions): Promise<AuthFolder> {
   const { log, clock = systemClock, sealer } = options;
-  const folder = path.resolve(options.folder);
+  let folder = path.resolve(options.folder);
   const strict = options.strictPermissions ?? (() => true);
   const byType = new Map<string, Provider>();
   for (const provider of options.providers) for (const type of provider.fileTypes) byType.set(type, provider);
@@ -79,21 +81,19 @@ export async function openAuthFolder(options: AuthFolderOptions): Promise<AuthFo
   };
 
   const prepare = () => {
-    mkdirSync(folder, { recursive: true, mode: 0o755 });
-    const { mode } = statSync(folder);
-    if (process.platform !== 'win32' && (mode & 0o022) !== 0) {
-      log.warn(`the auth folder ${folder} can be written by other users: chmod go-w it`);
+    try {
+      mkdirSync(folder, { recursive: true, mode: 0o755 });
+      const { mode } = statSync(folder);
+      if (process.platform !== 'win32' && (mode & 0o022) !== 0) {
+        log.warn(`the auth folder ${folder} can be written by other users: chmod go-w it`);
+      }
+      tidy(folder, log);
+    } catch (error) {
+      log.warn(`the auth folder ${folder} cannot be used: ${(error as NodeJS.ErrnoException).code}`);
     }
-    tidy(folder, log);
   };
-  try {
-    prepare();
-  } catch (error) {
-    log.warn(`the auth folder ${folder} cannot be used: ${(error as NodeJS.ErrnoException).code}`);
-  }
-  loadAll(scanFolder(folder)?.keys() ?? []);
-
-  const watcher =
+  const rescan = () => loadAll(new Set([...(scanFolder(folder)?.keys() ?? []), ...snapshot.signatures().keys()]));
+  const watchIt = () =>
     options.watch === false
       ? undefined
       : watchFolder({
@@ -104,6 +104,10 @@ export async function openAuthFolder(options: AuthFolderOptions): Promise<AuthFo
           accepts: isCredentialName,
           changed: loadAll,
         });
+  prepare();
+  // The watch first: what changes between listing and watching must not be missed.
+  let watcher = watchIt();
+  rescan();
 
   const readFresh = (name: string): JsonObject | undefined => {
     const file = readFolderFile(folder, name, false);
@@ -122,12 +126,25 @@ export async function openAuthFolder(options: AuthFolderOptions): Promise<AuthFo
   };
 
   const store: AuthFolder = {
-    folder,
+    get folder() {
+      return folder;
+    },
     list: () => snapshot.list(),
     get: (id) => snapshot.get(id),
     invalid: () => snapshot.invalid(),
     onChange: (listener) => snapshot.onChange(listener),
-    rescan: () => loadAll(new Set([...(scanFolder(folder)?.keys() ?? []), ...snapshot.signatures().keys()])),
+    rescan,
+
+    moveTo(next) {
+      if (path.resolve(next) === folder) return;
+      watcher?.close();
+      folder = path.resolve(next);
+      prepare();
+      watcher = watchIt();
+      // Also a file that is the same in both folders is another one now: its path changed.
+      for (const name of [...snapshot.signatures().keys()]) snapshot.remove(name);
+      rescan();
+    },
 
     async save(name, fields, { replace = false, ifAbsent = false } = {}) {
       if (!isCredentialName(name) || name !== path.basename(name) || /[\\/:\0]/.test(name)) {

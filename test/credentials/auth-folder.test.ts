@@ -221,6 +221,24 @@ describe('following changes on disk', () => {
     assert.deepEqual(folder.told(), ['~a.json', '-a.json', '+a.json']);
   });
 
+  it('goes on with another folder when the config names one', async () => {
+    folder.put('a.json', good('a@x'));
+    folder.put('both.json', good('old@x'));
+    mkdirSync(folder.file('other'));
+    folder.put('other/b.json', good('b@x'));
+    folder.put('other/both.json', good('new@x'));
+    const store = await folder.open({ watch: true });
+    folder.told();
+    store.moveTo(folder.file('other'));
+    assert.deepEqual(ids(store), ['b.json', 'both.json']);
+    assert.deepEqual(folder.told().sort(), ['+b.json', '-a.json', '~both.json']);
+    assert.equal(store.get('both.json')?.path, folder.file('other/both.json'));
+    folder.put('other/c.json', good('c@x'));
+    await until(store, () => store.get('c.json') !== undefined);
+    await store.save('d.json', good('d@x'));
+    assert.equal(folder.json('other/d.json').email, 'd@x');
+  });
+
   it('tells an expired token that nothing can renew', async () => {
     folder.put('a.json', { ...good('a@x'), refresh_token: '', expired: '2020-01-01T00:00:00Z' });
     const [credential] = (await folder.open()).list();
