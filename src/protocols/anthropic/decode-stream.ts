@@ -1,7 +1,7 @@
 // Messages API stream → parts. One JSON.parse per event (upstreams.md §2.2, §8 rows 1–3, 7, 9).
 
 import { asString, isObject } from '../json.ts';
-import type { JsonObject } from '../neutral.ts';
+import type { Json, JsonObject } from '../neutral.ts';
 import type { Emit, SseEvent, StreamDecoder } from '../protocol.ts';
 import { errorStatus } from './error.ts';
 import { readStopReason } from './stop-reason.ts';
@@ -108,14 +108,14 @@ export class AnthropicStreamDecoder implements StreamDecoder {
       case 'text': {
         const block = this.#add(upstream, 'text');
         emit({ type: 'text-start', index: block.index });
-        if (content.text) emit({ type: 'text-delta', index: block.index, text: content.text as string });
+        this.#text('text-delta', block, content.text);
         break;
       }
       case 'thinking': {
         const block = this.#add(upstream, 'reasoning');
         block.signature = asString(content.signature) ?? '';
         emit({ type: 'reasoning-start', index: block.index });
-        if (content.thinking) emit({ type: 'reasoning-delta', index: block.index, text: content.thinking as string });
+        this.#text('reasoning-delta', block, content.thinking);
         break;
       }
       case 'redacted_thinking': {
@@ -144,21 +144,24 @@ export class AnthropicStreamDecoder implements StreamDecoder {
   #delta(block: OpenBlock, delta: JsonObject): void {
     switch (delta.type) {
       case 'text_delta':
-        if (delta.text) this.#emit({ type: 'text-delta', index: block.index, text: delta.text as string });
+        this.#text('text-delta', block, delta.text);
         break;
       case 'thinking_delta':
-        if (delta.thinking) this.#emit({ type: 'reasoning-delta', index: block.index, text: delta.thinking as string });
+        this.#text('reasoning-delta', block, delta.thinking);
         break;
       case 'signature_delta':
         block.signature += asString(delta.signature) ?? '';
         break;
       case 'input_json_delta':
-        if (delta.partial_json) {
-          block.written = true;
-          this.#emit({ type: 'tool-delta', index: block.index, text: delta.partial_json as string });
-        }
+        this.#text('tool-delta', block, delta.partial_json);
         break;
     }
+  }
+
+  #text(type: 'text-delta' | 'reasoning-delta' | 'tool-delta', block: OpenBlock, text: Json | undefined): void {
+    if (typeof text !== 'string' || text === '') return;
+    block.written = true;
+    this.#emit({ type, index: block.index, text });
   }
 
   #close(block: OpenBlock): void {

@@ -1,15 +1,17 @@
 // Stop reasons of the Messages API ↔ ours (protocols.md §3.1).
 import type { FinishReason } from '../neutral.ts';
 
-const READ: Readonly<Record<string, FinishReason>> = {
-  end_turn: 'stop',
-  max_tokens: 'length',
-  model_context_window_exceeded: 'length',
-  stop_sequence: 'stop-sequence',
-  tool_use: 'tool-calls',
-  pause_turn: 'pause',
-  refusal: 'refusal',
-};
+const READ = new Map<string, FinishReason>(
+  Object.entries({
+    end_turn: 'stop',
+    max_tokens: 'length',
+    model_context_window_exceeded: 'length',
+    stop_sequence: 'stop-sequence',
+    tool_use: 'tool-calls',
+    pause_turn: 'pause',
+    refusal: 'refusal',
+  } as const),
+);
 
 const WRITE: Readonly<Record<FinishReason, string>> = {
   stop: 'end_turn',
@@ -24,7 +26,7 @@ const WRITE: Readonly<Record<FinishReason, string>> = {
 
 /** A normal end while calls exist is a tool call, whatever the upstream called it. */
 export function readStopReason(reason: string, called: boolean): FinishReason {
-  const known = READ[reason] ?? 'other';
+  const known = READ.get(reason) ?? 'other';
   return known === 'stop' && called ? 'tool-calls' : known;
 }
 

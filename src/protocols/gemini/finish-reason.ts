@@ -1,25 +1,27 @@
 // Finish reasons of generateContent ↔ ours (protocols.md §3.1; @google/genai `FinishReason`).
 import type { FinishReason } from '../neutral.ts';
 
-const READ: Readonly<Record<string, FinishReason>> = {
-  STOP: 'stop',
-  MAX_TOKENS: 'length',
-  SAFETY: 'content-filter',
-  RECITATION: 'content-filter',
-  LANGUAGE: 'content-filter',
-  BLOCKLIST: 'content-filter',
-  PROHIBITED_CONTENT: 'content-filter',
-  SPII: 'content-filter',
-  IMAGE_SAFETY: 'content-filter',
-  IMAGE_PROHIBITED_CONTENT: 'content-filter',
-  IMAGE_RECITATION: 'content-filter',
-  MODEL_ARMOR: 'content-filter',
-  MALFORMED_FUNCTION_CALL: 'other',
-  UNEXPECTED_TOOL_CALL: 'other',
-  IMAGE_OTHER: 'other',
-  NO_IMAGE: 'other',
-  OTHER: 'other',
-};
+const READ = new Map<string, FinishReason>(
+  Object.entries({
+    STOP: 'stop',
+    MAX_TOKENS: 'length',
+    SAFETY: 'content-filter',
+    RECITATION: 'content-filter',
+    LANGUAGE: 'content-filter',
+    BLOCKLIST: 'content-filter',
+    PROHIBITED_CONTENT: 'content-filter',
+    SPII: 'content-filter',
+    IMAGE_SAFETY: 'content-filter',
+    IMAGE_PROHIBITED_CONTENT: 'content-filter',
+    IMAGE_RECITATION: 'content-filter',
+    MODEL_ARMOR: 'content-filter',
+    MALFORMED_FUNCTION_CALL: 'other',
+    UNEXPECTED_TOOL_CALL: 'other',
+    IMAGE_OTHER: 'other',
+    NO_IMAGE: 'other',
+    OTHER: 'other',
+  } as const),
+);
 
 const WRITE: Readonly<Record<FinishReason, string>> = {
   stop: 'STOP',
@@ -33,11 +35,11 @@ const WRITE: Readonly<Record<FinishReason, string>> = {
 };
 
 export function readFinishReason(reason: string, called: boolean): FinishReason {
-  const known = READ[reason] ?? 'other';
+  const known = READ.get(reason) ?? 'other';
   return known === 'stop' && called ? 'tool-calls' : known;
 }
 
 /** `raw` is kept when it is Gemini's own word for the same reason. */
 export function writeFinishReason(reason: FinishReason, raw: string | undefined): string {
-  return raw !== undefined && READ[raw] === reason ? raw : WRITE[reason];
+  return raw !== undefined && READ.get(raw) === reason ? raw : WRITE[reason];
 }
