@@ -1,5 +1,14 @@
 // What a client was told, put together from a body or a stream, in one form for all protocols.
-import { type ClientName, isObject, type Json, type JsonObject, list, objects, text, type WireEvent } from './format.ts';
+import {
+  type ClientName,
+  isObject,
+  type Json,
+  type JsonObject,
+  list,
+  objects,
+  text,
+  type WireEvent,
+} from './format.ts';
 
 export type Block =
   | { kind: 'text'; text: string }
@@ -156,7 +165,10 @@ function readChatStream(events: DataEvent[]): Answer {
     Object.assign(tool.block, { id: tool.id, name: tool.name, input: parsed(tool.arguments) });
   }
   if (tools.size > 0) {
-    message.tool_calls = [...tools.values()].map((tool) => ({ id: tool.id, function: { name: tool.name, arguments: tool.arguments } }));
+    message.tool_calls = [...tools.values()].map((tool) => ({
+      id: tool.id,
+      function: { name: tool.name, arguments: tool.arguments },
+    }));
   }
   body.choices = [{ index: 0, message, finish_reason: finish }];
   return { ...answer(body, blocks, finish, body.usage), error, kinds: collapsed(kinds) };
@@ -287,8 +299,10 @@ function readResponseStream(events: DataEvent[]): Answer {
 
 function addDelta(item: JsonObject, type: string, delta: string, data: JsonObject): void {
   if (type.includes('function_call_arguments')) item.arguments = text(item.arguments) + delta;
-  else if (type.includes('reasoning')) item.summary = joined(item.summary, Number(data.summary_index ?? 0), 'text', delta);
-  else if (type.includes('refusal')) item.content = joined(item.content, Number(data.content_index ?? 0), 'refusal', delta);
+  else if (type.includes('reasoning'))
+    item.summary = joined(item.summary, Number(data.summary_index ?? 0), 'text', delta);
+  else if (type.includes('refusal'))
+    item.content = joined(item.content, Number(data.content_index ?? 0), 'refusal', delta);
   else item.content = joined(item.content, Number(data.content_index ?? 0), 'text', delta);
 }
 
@@ -430,7 +444,11 @@ function readGeminiStream(events: DataEvent[]): Answer {
       finish = first.finishReason;
       kinds.push('finish');
     }
-    candidate = { ...candidate, ...first, content: { ...(isObject(candidate.content) ? candidate.content : {}), ...content } };
+    candidate = {
+      ...candidate,
+      ...first,
+      content: { ...(isObject(candidate.content) ? candidate.content : {}), ...content },
+    };
   }
   body.candidates = [{ ...candidate, content: { ...(isObject(candidate.content) ? candidate.content : {}), parts } }];
   return { ...readGemini(body), finish, error, kinds: collapsed(kinds) };
@@ -440,7 +458,12 @@ function addPart(parts: Json[], part: JsonObject): void {
   const last = parts.at(-1);
   const plain = (value: JsonObject) => typeof value.text === 'string' && value.thoughtSignature === undefined;
   if (part.text === '' && part.thoughtSignature === undefined) return;
-  if (isObject(last as Json) && plain(last as JsonObject) && typeof part.text === 'string' && (last as JsonObject).thought === part.thought) {
+  if (
+    isObject(last as Json) &&
+    plain(last as JsonObject) &&
+    typeof part.text === 'string' &&
+    (last as JsonObject).thought === part.thought
+  ) {
     parts[parts.length - 1] = { ...(last as JsonObject), ...part, text: text((last as JsonObject).text) + part.text };
   } else parts.push(part);
 }

@@ -3,6 +3,7 @@ import { type Answer, type Block, type DataEvent, dataEvents, readAnswer } from 
 import { differences, show } from './diff.ts';
 import { isObject, type Json, type JsonObject, objects, text, type Vector } from './format.ts';
 import { lintStream } from './lint.ts';
+import { lintBody } from './lint-body.ts';
 import { camel, meaningOf, schemaMeaning } from './request.ts';
 
 /** What the mock upstream received. */
@@ -36,7 +37,8 @@ export function checkRequest(vector: Vector, seen: readonly SeenRequest[]): stri
     found.push(`query ${actual.query}, expected ${expected.query}`);
   }
   for (const [name, value] of Object.entries(expected.headers)) {
-    if (String(actual.headers[name] ?? '').split(';')[0] !== value) found.push(`header ${name}: ${String(actual.headers[name])}`);
+    if (String(actual.headers[name] ?? '').split(';')[0] !== value)
+      found.push(`header ${name}: ${String(actual.headers[name])}`);
   }
   let body: Json;
   try {
@@ -65,7 +67,10 @@ function requestBodyDifferences(vector: Vector, expected: JsonObject, actual: Js
   if (vector.request_check === 'none') return [];
   const ignore = [...(vector.ignore?.request ?? [])];
   if (vector.upstream_stream_any) ignore.push('$.stream', '$.stream_options');
-  return differences(equivalent(vector, expected), equivalent(vector, actual), { volatile: vector.volatile?.request, ignore });
+  return differences(equivalent(vector, expected), equivalent(vector, actual), {
+    volatile: vector.volatile?.request,
+    ignore,
+  });
 }
 
 /** A `full` body with the shapes that mean the same made the same. */
@@ -80,7 +85,11 @@ function equivalent(vector: Vector, body: JsonObject): Json {
     case 'claude': {
       const result: JsonObject = { ...body, messages: objects(body.messages).map(sameContent) };
       if (typeof body.system === 'string') result.system = [{ type: 'text', text: body.system }];
-      if (isObject(body.tool_choice) && body.tool_choice.type === 'auto' && Object.keys(body.tool_choice).length === 1) {
+      if (
+        isObject(body.tool_choice) &&
+        body.tool_choice.type === 'auto' &&
+        Object.keys(body.tool_choice).length === 1
+      ) {
         delete result.tool_choice;
       }
       return result;
@@ -90,7 +99,9 @@ function equivalent(vector: Vector, body: JsonObject): Json {
       if (body.tool_choice === 'auto') delete result.tool_choice;
       if (Array.isArray(body.input)) {
         result.input = objects(body.input).map((item) =>
-          item.type === undefined && item.role !== undefined ? sameContent({ ...item, type: 'message' }) : sameContent(item),
+          item.type === undefined && item.role !== undefined
+            ? sameContent({ ...item, type: 'message' })
+            : sameContent(item),
         );
       }
       return result;
@@ -136,17 +147,25 @@ export function checkAnswer(vector: Vector, seen: SeenAnswer): string[] {
   if (vector.response_check === 'error') return checkError(vector, seen);
   if (vector.response_check === 'errors') return checkFailure(vector, seen);
   const statuses = vector.status_any ?? [expected.status];
-  if (!statuses.includes(seen.status)) return [`status ${seen.status}, expected ${statuses.join(' or ')}: ${seen.body.slice(0, 200)}`];
+  if (!statuses.includes(seen.status))
+    return [`status ${seen.status}, expected ${statuses.join(' or ')}: ${seen.body.slice(0, 200)}`];
   const streamed = expected.sse !== undefined;
   if (streamed !== seen.contentType.startsWith('text/event-stream')) return [`content type ${seen.contentType}`];
   const actual = parseAnswer(vector, seen, streamed);
   if (typeof actual === 'string') return [actual];
-  const wanted = readAnswer(vector.client_protocol, streamed ? dataEvents(expected.sse ?? []) : (expected.json ?? {}), streamed);
+  const wanted = readAnswer(
+    vector.client_protocol,
+    streamed ? dataEvents(expected.sse ?? []) : (expected.json ?? {}),
+    streamed,
+  );
   if (vector.response_check === 'terminates') {
-    return [...contentDifferences(vector, wanted, actual.answer), ...(endsLawfully(vector, actual) ? [] : ['stream neither ends nor fails'])];
+    return [
+      ...contentDifferences(vector, wanted, actual.answer),
+      ...(endsLawfully(vector, actual) ? [] : ['stream neither ends nor fails']),
+    ];
   }
   return [
-    ...(streamed ? lint(vector, actual.events) : []),
+    ...(streamed ? lint(vector, actual.events) : bodyLint(vector, actual.answer)),
     ...contentDifferences(vector, wanted, actual.answer),
     ...finishDifferences(vector, wanted, actual.answer),
     ...usageDifferences(vector, wanted, actual.answer),
@@ -205,6 +224,13 @@ function lint(vector: Vector, events: readonly DataEvent[]): string[] {
     .map((finding) => `contract: ${finding}`);
 }
 
+function bodyLint(vector: Vector, answer: Answer): string[] {
+  const allowed = vector.lint_allow ?? [];
+  return lintBody(vector.client_protocol, answer.body)
+    .filter((finding) => !allowed.includes(finding))
+    .map((finding) => `contract: ${finding}`);
+}
+
 function endsLawfully(vector: Vector, { answer, events }: Parsed): boolean {
   return answer.error !== undefined || lint(vector, events).length === 0;
 }
@@ -218,11 +244,16 @@ function comparable(vector: Vector, blocks: readonly Block[]): Json {
   if (!vector.merge_kinds) return shown;
   // The order of text and thinking is free: one text, one thinking, then the rest.
   const joined = (kind: string) => shown.map((block) => text(block[kind])).join('');
-  return [{ text: joined('text'), thinking: joined('thinking') }, ...shown.filter((block) => !('text' in block) && !('thinking' in block))];
+  return [
+    { text: joined('text'), thinking: joined('thinking') },
+    ...shown.filter((block) => !('text' in block) && !('thinking' in block)),
+  ];
 }
 
 function contentDifferences(vector: Vector, wanted: Answer, actual: Answer): string[] {
-  return differences(comparable(vector, wanted.blocks), comparable(vector, actual.blocks)).map((line) => `content ${line}`);
+  return differences(comparable(vector, wanted.blocks), comparable(vector, actual.blocks)).map(
+    (line) => `content ${line}`,
+  );
 }
 
 function finishDifferences(vector: Vector, wanted: Answer, actual: Answer): string[] {
@@ -232,10 +263,28 @@ function finishDifferences(vector: Vector, wanted: Answer, actual: Answer): stri
 }
 
 const usageKeys: Record<string, string[]> = {
-  openai: ['prompt_tokens', 'completion_tokens', 'total_tokens', 'prompt_tokens_details.cached_tokens', 'completion_tokens_details.reasoning_tokens'],
-  responses: ['input_tokens', 'output_tokens', 'total_tokens', 'input_tokens_details.cached_tokens', 'output_tokens_details.reasoning_tokens'],
+  openai: [
+    'prompt_tokens',
+    'completion_tokens',
+    'total_tokens',
+    'prompt_tokens_details.cached_tokens',
+    'completion_tokens_details.reasoning_tokens',
+  ],
+  responses: [
+    'input_tokens',
+    'output_tokens',
+    'total_tokens',
+    'input_tokens_details.cached_tokens',
+    'output_tokens_details.reasoning_tokens',
+  ],
   claude: ['input_tokens', 'output_tokens', 'cache_read_input_tokens', 'cache_creation_input_tokens'],
-  gemini: ['promptTokenCount', 'candidatesTokenCount', 'totalTokenCount', 'cachedContentTokenCount', 'thoughtsTokenCount'],
+  gemini: [
+    'promptTokenCount',
+    'candidatesTokenCount',
+    'totalTokenCount',
+    'cachedContentTokenCount',
+    'thoughtsTokenCount',
+  ],
 };
 
 function usageDifferences(vector: Vector, wanted: Answer, actual: Answer): string[] {
@@ -293,7 +342,9 @@ function simplified(vector: Vector, kinds: readonly string[]): string[] {
 function wholeDifferences(vector: Vector, wanted: Answer, actual: Answer): string[] {
   // Usage is compared by meaning; what a stream tells of it before its end may be dropped (protocols.md §4).
   const ignore = ['$.usage', '$.message.usage', '$.response.usage', '$.usageMetadata', '$.cpaUsageMetadata'];
-  return differences(wanted.body, actual.body, { volatile: vector.volatile?.response, ignore }).map((line) => `body ${line}`);
+  return differences(wanted.body, actual.body, { volatile: vector.volatile?.response, ignore }).map(
+    (line) => `body ${line}`,
+  );
 }
 
 // Errors

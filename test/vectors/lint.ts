@@ -1,6 +1,7 @@
 // What the official SDKs need of a stream (protocols.md §3.4). Findings are short texts; none means lawful.
 import type { DataEvent } from './answer.ts';
 import { type ClientName, isObject, type JsonObject, list, objects, text } from './format.ts';
+import { lintResponseObject } from './lint-body.ts';
 
 export function lintStream(client: ClientName, events: readonly DataEvent[]): string[] {
   return linters[client](events);
@@ -67,6 +68,13 @@ function lintChat(events: readonly DataEvent[], object: string): string[] {
   return [...new Set(found)];
 }
 
+/** Deltas that a block may have. */
+const deltaOf: Record<string, string[]> = {
+  text: ['text_delta', 'citations_delta'],
+  thinking: ['thinking_delta', 'signature_delta'],
+  tool_use: ['input_json_delta'],
+};
+
 function lintClaude(events: readonly DataEvent[]): string[] {
   const found: string[] = [];
   let open: number | undefined;
@@ -75,6 +83,7 @@ function lintClaude(events: readonly DataEvent[]): string[] {
   let delta = 0;
   let stopped = 0;
   let failed = false;
+  let blockType = '';
   for (const { event, data } of events) {
     if (!isObject(data)) {
       found.push('event without JSON object');
@@ -95,7 +104,8 @@ function lintClaude(events: readonly DataEvent[]): string[] {
       started = true;
       if (text(message.id) === '' || text(message.model) === '') found.push('message_start without id or model');
       if (!Array.isArray(message.content)) found.push('message_start without content');
-      if (typeof usage.input_tokens !== 'number' || typeof usage.output_tokens !== 'number') found.push('message_start without usage');
+      if (typeof usage.input_tokens !== 'number' || typeof usage.output_tokens !== 'number')
+        found.push('message_start without usage');
       continue;
     }
     if (!started) found.push(`${type} before message_start`);
@@ -106,10 +116,17 @@ function lintClaude(events: readonly DataEvent[]): string[] {
       open = index;
       next++;
       const block = isObject(data.content_block) ? data.content_block : {};
-      if (block.type === 'tool_use' && (text(block.id) === '' || text(block.name) === '' || !isObject(block.input))) found.push('tool_use start incomplete');
-      if (block.type === 'thinking' && typeof block.signature !== 'string') found.push('thinking start without signature');
+      blockType = text(block.type);
+      if (block.type === 'tool_use' && (text(block.id) === '' || text(block.name) === '' || !isObject(block.input)))
+        found.push('tool_use start incomplete');
+      if (block.type === 'thinking' && typeof block.signature !== 'string')
+        found.push('thinking start without signature');
     } else if (type === 'content_block_delta' || type === 'content_block_stop') {
       if (open !== index) found.push(`${type} for block ${index} while ${open} is open`);
+      const kind = isObject(data.delta) ? text(data.delta.type) : '';
+      const wanted = deltaOf[blockType];
+      if (type === 'content_block_delta' && wanted && !wanted.includes(kind))
+        found.push(`${kind} in a ${blockType} block`);
       if (type === 'content_block_stop') open = undefined;
     } else if (type === 'message_delta') {
       delta++;
@@ -152,11 +169,16 @@ function lintResponses(events: readonly DataEvent[]): string[] {
     else if (data.sequence_number <= sequence) found.push('sequence_number does not rise');
     else sequence = data.sequence_number;
     if (terminal > 0) found.push('event after the terminal one');
-    if (place === 0 && type !== 'response.created' && type !== 'error' && type !== 'response.failed') found.push(`first event is ${type}`);
+    if (place === 0 && type !== 'response.created' && type !== 'error' && type !== 'response.failed')
+      found.push(`first event is ${type}`);
     if (type === 'response.created' || type === 'response.in_progress') {
       const response = isObject(data.response) ? data.response : {};
       if (!Array.isArray(response.output)) found.push(`${type} without output`);
       if (text(response.id) === '') found.push(`${type} without id`);
+      if (response.object !== 'response' || response.status !== 'in_progress')
+        found.push(`${type} without object or status`);
+      if (typeof response.created_at !== 'number' || text(response.model) === '')
+        found.push(`${type} without created_at or model`);
     }
     lintItem(type, data, open, finished, found);
     if (type === 'error' || type === 'response.failed') failed = true;
@@ -164,7 +186,11 @@ function lintResponses(events: readonly DataEvent[]): string[] {
       terminal++;
       const response = isObject(data.response) ? data.response : {};
       if (!Array.isArray(response.output)) found.push('terminal event without output');
-      if (type !== 'response.failed' && list(response.output).length !== finished.size) found.push('terminal output differs from the items');
+      lintResponseObject(response, (holds, finding) => {
+        if (!holds) found.push(`${type}: ${finding}`);
+      });
+      if (type !== 'response.failed' && list(response.output).length !== finished.size)
+        found.push('terminal output differs from the items');
     }
   });
   if (!failed) {
@@ -174,13 +200,24 @@ function lintResponses(events: readonly DataEvent[]): string[] {
   return [...new Set(found)];
 }
 
-function lintItem(type: string, data: JsonObject, open: Map<number, OpenItem>, finished: Set<number>, found: string[]): void {
+function lintItem(
+  type: string,
+  data: JsonObject,
+  open: Map<number, OpenItem>,
+  finished: Set<number>,
+  found: string[],
+): void {
   const index = Number(data.output_index);
   const item = open.get(index);
   if (type === 'response.output_item.added') {
     if (item || finished.has(index)) found.push('item added twice');
     if (index !== open.size + finished.size) found.push(`output_index ${index} leaves a gap`);
     const added = isObject(data.item) ? data.item : {};
+    if (text(added.id) === '' || text(added.type) === '') found.push('added item without id or type');
+    if (added.type === 'message' && (added.role !== 'assistant' || !Array.isArray(added.content)))
+      found.push('added message without role or content');
+    if (added.type === 'function_call' && (text(added.call_id) === '' || text(added.name) === ''))
+      found.push('added call without call_id or name');
     open.set(index, { id: text(added.id), type: text(added.type), deltas: '', done: undefined });
     return;
   }
@@ -190,9 +227,12 @@ function lintItem(type: string, data: JsonObject, open: Map<number, OpenItem>, f
       return;
     }
     const done = isObject(data.item) ? data.item : {};
-    if (text(done.id) !== item.id) found.push('item id changes');
+    if (text(done.id) !== item.id || done.type !== item.type) found.push('item id or type changes');
+    if (done.type !== 'reasoning' && done.status !== 'completed' && done.status !== 'incomplete')
+      found.push('done item without status');
     const whole = wholeText(done);
-    if (item.done !== undefined && whole !== undefined && item.done !== whole) found.push('done value differs from the item');
+    if (item.done !== undefined && whole !== undefined && item.done !== whole)
+      found.push('done value differs from the item');
     if (item.deltas !== '' && whole !== undefined && item.deltas !== whole) found.push('deltas differ from the item');
     open.delete(index);
     finished.add(index);
@@ -203,17 +243,30 @@ function lintItem(type: string, data: JsonObject, open: Map<number, OpenItem>, f
     if (type.startsWith('response.')) found.push(`${type} outside an item`);
     return;
   }
-  if (data.item_id !== undefined && data.item_id !== item.id) found.push('item_id differs');
+  if (data.item_id !== item.id) found.push('item_id differs');
+  if (type.includes('output_text.') && typeof data.content_index !== 'number') found.push('content_index missing');
   if (type.endsWith('.delta')) item.deltas += text(data.delta);
-  const done = type.endsWith('_text.done') ? data.text : type.endsWith('arguments.done') ? data.arguments : type.endsWith('refusal.done') ? data.refusal : undefined;
+  const done = type.endsWith('_text.done')
+    ? data.text
+    : type.endsWith('arguments.done')
+      ? data.arguments
+      : type.endsWith('refusal.done')
+        ? data.refusal
+        : undefined;
   if (done !== undefined) item.done = (item.done ?? '') + text(done);
 }
 
 /** The text that an item's deltas add up to. */
 function wholeText(item: JsonObject): string | undefined {
   if (item.type === 'function_call') return text(item.arguments);
-  if (item.type === 'message') return objects(item.content).map((part) => text(part.text) + text(part.refusal)).join('');
-  if (item.type === 'reasoning') return objects(item.summary).map((part) => text(part.text)).join('');
+  if (item.type === 'message')
+    return objects(item.content)
+      .map((part) => text(part.text) + text(part.refusal))
+      .join('');
+  if (item.type === 'reasoning')
+    return objects(item.summary)
+      .map((part) => text(part.text))
+      .join('');
   return undefined;
 }
 
@@ -235,7 +288,8 @@ function lintGemini(events: readonly DataEvent[]): string[] {
     for (const candidate of objects(data.candidates)) {
       if (Number(candidate.index ?? 0) !== 0) continue;
       const content = isObject(candidate.content) ? candidate.content : {};
-      if (finished > 0 && objects(content.parts).some((part) => text(part.text) !== '' || part.functionCall)) found.push('content after finishReason');
+      if (finished > 0 && objects(content.parts).some((part) => text(part.text) !== '' || part.functionCall))
+        found.push('content after finishReason');
       if (typeof candidate.finishReason === 'string') finished++;
     }
     if (isObject(data.promptFeedback) && text(data.promptFeedback.blockReason) !== '') finished = Math.max(finished, 1);

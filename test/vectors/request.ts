@@ -19,10 +19,18 @@ export function meaningOf(upstream: UpstreamName, body: JsonObject, loose: reado
   for (const aspect of loose) {
     for (const key of looseKeys[aspect] ?? [aspect]) delete meaning[key];
   }
-  return Object.fromEntries(Object.entries(meaning).filter(([, value]) => value !== undefined && value !== null)) as Meaning;
+  return Object.fromEntries(
+    Object.entries(meaning).filter(([, value]) => value !== undefined && value !== null),
+  ) as Meaning;
 }
 
-const looseKeys: Record<string, string[]> = { max: ['max'], tools: ['tools', 'cache'], turns: ['turns'], system: ['system'], tool_choice: ['choice'] };
+const looseKeys: Record<string, string[]> = {
+  max: ['max'],
+  tools: ['tools', 'cache'],
+  turns: ['turns'],
+  system: ['system'],
+  tool_choice: ['choice'],
+};
 
 const readers: Record<UpstreamName, (body: JsonObject) => Meaning> = {
   'openai-compat': readChat,
@@ -73,7 +81,8 @@ function readChat(body: JsonObject): Meaning {
     format: chatFormat(body.response_format),
     model: body.model,
     stream: body.stream === true,
-    include_usage: body.stream === true ? isObject(body.stream_options) && body.stream_options.include_usage === true : undefined,
+    include_usage:
+      body.stream === true ? isObject(body.stream_options) && body.stream_options.include_usage === true : undefined,
     effort: body.reasoning_effort,
   } as Meaning;
 }
@@ -165,7 +174,8 @@ function cacheMarks(body: JsonObject): Json {
   const look = (section: string, blocks: Json | undefined) => {
     const all = objects(blocks);
     all.forEach((block, index) => {
-      if (isObject(block.cache_control)) marks.push(`${section}:${index - all.length}:${text(block.cache_control.ttl)}`);
+      if (isObject(block.cache_control))
+        marks.push(`${section}:${index - all.length}:${text(block.cache_control.ttl)}`);
     });
   };
   look('tools', body.tools);
@@ -208,14 +218,21 @@ function readCodex(body: JsonObject): Meaning {
     ...toolMeaning(objects(body.tools), (tool) => tool.parameters),
     choice: hasTools ? chatChoice(body.tool_choice) : undefined,
     serial: hasTools && body.parallel_tool_calls === false ? true : undefined,
-    format: format?.type === 'json_schema' ? { schema: schemaMeaning(format.schema) } : format?.type === 'json_object' ? { json: true } : undefined,
+    format:
+      format?.type === 'json_schema'
+        ? { schema: schemaMeaning(format.schema) }
+        : format?.type === 'json_object'
+          ? { json: true }
+          : undefined,
     model: body.model,
     stream: body.stream,
     store: body.store,
     include: body.include,
     effort: isObject(body.reasoning) ? body.reasoning.effort : undefined,
     instructions: typeof body.instructions === 'string',
-    forbidden: ['max_output_tokens', 'temperature', 'top_p', 'stop', 'user', 'previous_response_id'].filter((key) => key in body),
+    forbidden: ['max_output_tokens', 'temperature', 'top_p', 'stop', 'user', 'previous_response_id'].filter(
+      (key) => key in body,
+    ),
   } as Meaning;
 }
 
@@ -272,7 +289,10 @@ function readGeminiBody(received: JsonObject): Meaning {
   }
   const config = isObject(body.generationConfig) ? body.generationConfig : {};
   const declarations = objects(body.tools).flatMap((tool) => objects(tool.functionDeclarations));
-  const calling = isObject(body.toolConfig) && isObject(body.toolConfig.functionCallingConfig) ? body.toolConfig.functionCallingConfig : {};
+  const calling =
+    isObject(body.toolConfig) && isObject(body.toolConfig.functionCallingConfig)
+      ? body.toolConfig.functionCallingConfig
+      : {};
   const system = isObject(body.systemInstruction) ? body.systemInstruction.parts : body.systemInstruction;
   return {
     system: joinedSystem(plainTexts(system)),
@@ -290,7 +310,9 @@ function readGeminiBody(received: JsonObject): Meaning {
     frequency_penalty: config.frequencyPenalty,
     format: geminiFormat(config),
     thinking: isObject(config.thinkingConfig) ? config.thinkingConfig : undefined,
-    safety: objects(body.safetySettings).map((row) => `${text(row.category)}=${text(row.threshold)}`).sort(),
+    safety: objects(body.safetySettings)
+      .map((row) => `${text(row.category)}=${text(row.threshold)}`)
+      .sort(),
     unsigned,
   } as Meaning;
 }
@@ -301,7 +323,8 @@ function geminiPart(part: JsonObject): JsonObject {
 }
 
 function geminiMedia(part: JsonObject): JsonObject {
-  if (isObject(part.inlineData)) return { media: `data:${text(part.inlineData.mimeType)};base64,${text(part.inlineData.data)}` };
+  if (isObject(part.inlineData))
+    return { media: `data:${text(part.inlineData.mimeType)};base64,${text(part.inlineData.data)}` };
   return { media: text(isObject(part.fileData) ? part.fileData.fileUri : '') };
 }
 
@@ -352,7 +375,9 @@ function turnsOf(said: readonly Said[]): Json {
 }
 
 function toolMeaning(tools: JsonObject[], schemaOf: (tool: JsonObject) => Json | undefined): JsonObject {
-  const functions = tools.filter((tool) => text(tool.name) !== '' && (tool.type === undefined || tool.type === 'function' || tool.type === 'custom'));
+  const functions = tools.filter(
+    (tool) => text(tool.name) !== '' && (tool.type === undefined || tool.type === 'function' || tool.type === 'custom'),
+  );
   if (functions.length === 0) return {};
   const meanings: JsonObject = {};
   for (const tool of functions) {
@@ -370,7 +395,8 @@ export function schemaMeaning(schema: Json | undefined): Json {
   else if (Array.isArray(type)) result.type = type.map((item) => text(item).toLowerCase());
   else if (isObject(schema.properties) || Object.keys(schema).length === 0) result.type = 'object';
   const properties = isObject(schema.properties) ? Object.entries(schema.properties) : [];
-  if (properties.length > 0) result.properties = Object.fromEntries(properties.map(([key, value]) => [key, schemaMeaning(value)]));
+  if (properties.length > 0)
+    result.properties = Object.fromEntries(properties.map(([key, value]) => [key, schemaMeaning(value)]));
   if (list(schema.required).length > 0) result.required = list(schema.required).map(text).sort();
   if (schema.enum !== undefined) result.enum = schema.enum;
   if (schema.items !== undefined) result.items = schemaMeaning(schema.items);
@@ -388,7 +414,10 @@ function plainTexts(content: Json | undefined): string[] {
 }
 
 function joinedSystem(texts: readonly string[]): string | undefined {
-  const joinedText = texts.filter((item) => item !== '').join('\n').replace(/\n+/g, '\n');
+  const joinedText = texts
+    .filter((item) => item !== '')
+    .join('\n')
+    .replace(/\n+/g, '\n');
   return joinedText === '' ? undefined : joinedText;
 }
 
@@ -414,7 +443,11 @@ function unwrapped(value: Json): Json {
     return inner === value ? value.replace(/\n+/g, '\n') : unwrapped(inner);
   }
   if (Array.isArray(value) && value.length > 0 && value.every(isTextPart)) {
-    return unwrapped(objects(value).map((part) => text(part.text)).join('\n'));
+    return unwrapped(
+      objects(value)
+        .map((part) => text(part.text))
+        .join('\n'),
+    );
   }
   if (isTextPart(value)) return unwrapped(value.text as Json);
   if (isObject(value)) {
@@ -427,7 +460,9 @@ function unwrapped(value: Json): Json {
 }
 
 function isTextPart(value: Json): value is JsonObject {
-  return isObject(value) && typeof value.type === 'string' && value.type.endsWith('text') && typeof value.text === 'string';
+  return (
+    isObject(value) && typeof value.type === 'string' && value.type.endsWith('text') && typeof value.text === 'string'
+  );
 }
 
 /** Arguments of history: `{}` and unreadable texts are what a target makes of them. */
@@ -447,4 +482,13 @@ export function camel(value: Json): Json {
   return result;
 }
 
-const verbatim = new Set(['args', 'response', 'parameters', 'parametersJsonSchema', 'responseSchema', 'responseJsonSchema', 'data', 'text']);
+const verbatim = new Set([
+  'args',
+  'response',
+  'parameters',
+  'parametersJsonSchema',
+  'responseSchema',
+  'responseJsonSchema',
+  'data',
+  'text',
+]);

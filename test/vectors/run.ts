@@ -3,7 +3,7 @@ import http from 'node:http';
 import { checkAnswer, checkRequest, type SeenAnswer } from './compare.ts';
 import type { Vector } from './format.ts';
 import { type MockUpstream, startMockUpstream } from './mock-upstream.ts';
-import { startSystem, type System } from './system.ts';
+import { type System, startSystem } from './system.ts';
 
 export interface Runner {
   run(vector: Vector): Promise<string[]>;
