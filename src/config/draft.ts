@@ -4,7 +4,7 @@ import { isAlias, visit } from 'yaml';
 import { fileSchema } from './legacy.ts';
 import { ConfigError, interpret, type LoadedConfig, parseConfig } from './load.ts';
 import { applySplices, type Splice, UnusualLayout } from './page.ts';
-import { renderFlow } from './render.ts';
+import { isMapValue, renderFlow } from './render.ts';
 import type { Config } from './schema.ts';
 import { Splicer, withPath } from './splice.ts';
 import { parseText, plainNode, plainTree } from './yaml.ts';
@@ -54,7 +54,7 @@ export class ConfigDraft {
   set(path: readonly string[], value: unknown): this {
     if (this.#broken !== undefined) throw this.#broken;
     this.#migrate();
-    return this.#change(path, value);
+    return this.#change(this.#asSpelled(path), value);
   }
 
   /** Removes a key. Comments above it stay. */
@@ -83,6 +83,15 @@ export class ConfigDraft {
       'impossible',
       `${path.join('.')} cannot be changed in ${this.#path} without other changes`,
     );
+  }
+
+  /** `Codex:` in the file is the channel `codex` of the configuration. */
+  #asSpelled(path: readonly string[]): readonly string[] {
+    const [root, name, ...rest] = path;
+    const map = root === undefined ? undefined : this.#loaded.given[root];
+    if (root === undefined || name === undefined || !isMapValue(map) || name in map) return path;
+    const there = Object.keys(map).find((candidate) => candidate.trim().toLowerCase() === name);
+    return there === undefined ? path : [root, there, ...rest];
   }
 
   /** A change without effect is not written; a removal is, when the key is there. */

@@ -27,6 +27,8 @@ export interface EditOptions {
   ifMatch?: string;
   /** Everything but the write. */
   dryRun?: boolean;
+  /** The user insists: the last of `api-keys` may go although the address is open. */
+  mayOpen?: boolean;
 }
 
 export interface EditResult {
@@ -165,14 +167,14 @@ class FileSource implements ConfigSource {
   async #edit(change: (draft: ConfigDraft) => void, options: EditOptions): Promise<EditResult> {
     for (let tries = 0; tries < mostTries; tries++) {
       const base = await textOf(this.#path);
-      const draft = this.#draftOf(base ?? '');
+      const draft = this.#draftOf(base);
       if (options.ifMatch !== undefined && options.ifMatch !== draft.loaded.revision) {
         throw new ConfigEditError('stale', 'the configuration was changed meanwhile');
       }
       change(draft);
       const secret = draft.config['remote-management']['secret-key'];
       if (draft.loaded.plainSecretKey) draft.set(['remote-management', 'secret-key'], await this.#hashOf(secret));
-      if (this.#wouldOpen(draft.config)) {
+      if (!options.mayOpen && this.#wouldOpen(draft.config)) {
         throw new ConfigEditError(
           'would_open',
           'this would let everyone in: the address is open and no api-keys are left',
@@ -195,8 +197,12 @@ class FileSource implements ConfigSource {
     throw new ConfigEditError('stale', 'the configuration keeps changing; try again');
   }
 
-  #draftOf(text: string): ConfigDraft {
-    if (text === this.#loaded.text) return new ConfigDraft(this.#loaded, this.#path);
+  #draftOf(text: string | undefined): ConfigDraft {
+    if (text === undefined && this.#loaded.text !== '') {
+      // One key in a new file would be all that is left of a file that was deleted.
+      return new ConfigDraft(this.#loaded, this.#path, unreadable(this.#path, { code: 'ENOENT' }));
+    }
+    if (text === undefined || text === this.#loaded.text) return new ConfigDraft(this.#loaded, this.#path);
     try {
       return new ConfigDraft(parseConfig(text, this.#path), this.#path);
     } catch (error) {
@@ -352,7 +358,7 @@ const reasons: Readonly<Record<string, string>> = {
   ELOOP: 'a symbolic link that leads nowhere',
 };
 
-function unreadable(path: string, error: NodeJS.ErrnoException): ConfigError {
+function unreadable(path: string, error: { code?: string | undefined }): ConfigError {
   const reason = reasons[error.code ?? ''] ?? `not readable (${error.code ?? 'unknown error'})`;
   return new ConfigError(path, [{ line: 1, column: 1, path: '', reason }], 'unreadable');
 }

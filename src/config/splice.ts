@@ -80,12 +80,14 @@ export class Splicer {
   }
 
   /** Makes a node mean `value`, touching only what differs. */
-  #assign(node: unknown, value: unknown, schema: Schema, seat: Seat): void {
-    if (this.#means(node, value, schema)) return;
+  #assign(node: unknown, given: unknown, schema: Schema, seat: Seat): void {
+    if (this.#means(node, given, schema)) return;
     const kind = bare(schema);
+    let value = given;
     if (isMap(node) && isMapValue(value)) {
       const changes = new Map<string, unknown>();
       const present = pairsOf(this.#parsed, node);
+      if (kind instanceof z.ZodRecord) value = asSpelled(value, new Set(present.map(({ name }) => name)));
       for (const { name, merged } of present) {
         if (!isKnown(kind, name) || name in value) continue;
         changes.set(name, merged ? null : undefined);
@@ -363,6 +365,14 @@ function keyName(pair: Pair): string {
 function quotesOf(node: Node): Quotes {
   const type = isScalar(node) ? node.type : undefined;
   return type === 'QUOTE_SINGLE' ? 'single' : type === 'PLAIN' ? 'plain' : 'double';
+}
+
+/** Names of a map as the file spells them: channels are lower-case only in the configuration. */
+function asSpelled(value: Readonly<Record<string, unknown>>, present: ReadonlySet<string>): Record<string, unknown> {
+  const spelled = new Map([...present].map((name) => [name.trim().toLowerCase(), name]));
+  return Object.fromEntries(
+    entries(value).map(([name, member]) => [present.has(name) ? name : (spelled.get(name) ?? name), member]),
+  );
 }
 
 /** `nest(['a', 'b'], 1)` = `{a: {b: 1}}` */

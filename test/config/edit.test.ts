@@ -148,6 +148,24 @@ describe('a list', () => {
   });
 });
 
+describe('a map of channels', () => {
+  const text = 'oauth-excluded-models:\n  Codex: [a] # mine\n  claude:\n    - b\n    # last\n';
+  test('keeps the spelling of the file', () => {
+    const { config: now } = parseConfig(text);
+    const next = { ...now['oauth-excluded-models'], codex: ['a', 'c'] };
+    assert.equal(draftOf(text).set(['oauth-excluded-models'], next).text, text.replace('[a]', '[a, "c"]'));
+    assert.equal(
+      draftOf(text).set(['oauth-excluded-models', 'codex'], ['a', 'c']).text,
+      text.replace('[a]', '[a, "c"]'),
+    );
+  });
+  test('loses a channel however it is spelled', () => {
+    const without = 'oauth-excluded-models:\n  claude:\n    - b\n    # last\n';
+    assert.equal(draftOf(text).remove(['oauth-excluded-models', 'codex']).text, without);
+    assert.equal(draftOf(text).set(['oauth-excluded-models'], { claude: ['b'] }).text, without);
+  });
+});
+
 describe('anchors', () => {
   test('an alias that is edited becomes a value of its own', () => {
     assert.deepEqual(changed(['max-retry-interval'], 9), {

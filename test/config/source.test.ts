@@ -245,6 +245,18 @@ describe('an edit', () => {
     await source.edit((draft) => draft.replaceText(commented));
     assert.equal(fs.readFileSync(file, 'utf8'), commented);
   });
+  test('does not make a new file of one key where the old file is gone', async (t) => {
+    const { open, file } = room(t, commented);
+    const source = await open();
+    fs.rmSync(file);
+    await assert.rejects(
+      source.edit((draft) => draft.set(['debug'], true)),
+      { message: /no such file/ },
+    );
+    assert.ok(!fs.existsSync(file));
+    await source.edit((draft) => draft.replaceText(commented));
+    assert.equal(fs.readFileSync(file, 'utf8'), commented);
+  });
   test('never writes what flags and environment say', async (t) => {
     const { open, file } = room(t, 'auth-dir: "~/au" # mine\ndebug: false\n');
     const source = await open({ flags: { authDir: 'x', port: 5 }, env: { CLIPROXY_HOST: '127.0.0.1' } });
@@ -327,6 +339,14 @@ describe('vanished api-keys', () => {
     fs.writeFileSync(file, 'allow-unauthenticated: true\n');
     await source.reload();
     assert.deepEqual(source.current()['api-keys'], []);
+  });
+  test('go when the user insists', async (t) => {
+    const { open } = room(t, 'api-keys: [k]\n');
+    const source = await open();
+    await source.edit((draft) => draft.set(['api-keys'], []), { mayOpen: true });
+    assert.deepEqual(source.current()['api-keys'], []);
+    await source.edit((draft) => draft.set(['debug'], true));
+    assert.equal(source.current().debug, true);
   });
   test('on loopback they are gone', async (t) => {
     const { open, file } = room(t, 'host: 127.0.0.1\napi-keys: [k]\n');
