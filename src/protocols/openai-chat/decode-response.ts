@@ -1,5 +1,6 @@
 // Chat completions answer, whole or streamed, → parts (protocols.md §3).
 import { randomId } from '../call-id.ts';
+import { DeltaTemplate } from '../delta-template.ts';
 import { asArray, asNumber, asObject, asString, asText, isObject, parseObject } from '../json.ts';
 import { parseDataUrl } from '../media.ts';
 import type { Json, JsonObject, StreamPart, Usage } from '../neutral.ts';
@@ -19,6 +20,8 @@ export function decodeResponse(body: JsonObject, newId: () => string = randomId)
 
 export function streamDecoder(emit: Emit, newId: () => string = randomId): StreamDecoder {
   const reader = new ChatReader(emit, newId);
+  const templates = { text: new DeltaTemplate('content'), reasoning: new DeltaTemplate('reasoning_content') };
+  let kind: keyof typeof templates = 'text';
   let done = false;
   return {
     event({ event, data }: SseEvent) {
@@ -29,6 +32,13 @@ export function streamDecoder(emit: Emit, newId: () => string = randomId): Strea
         return;
       }
       if (data === '') return;
+      if (event === '' && !reader.sawFinish) {
+        const text = templates[kind].read(data);
+        if (text !== undefined) {
+          if (text !== '') reader.text(kind, text);
+          return;
+        }
+      }
       let chunk: unknown;
       try {
         chunk = JSON.parse(data);
@@ -39,7 +49,13 @@ export function streamDecoder(emit: Emit, newId: () => string = randomId): Strea
       if (!isObject(chunk)) return;
       if (event === 'error' || chunk.type === 'error' || chunk.object === 'error') {
         reader.fail(decodeErrorPart(chunk.error ?? chunk));
-      } else reader.chunk(chunk);
+        return;
+      }
+      reader.chunk(chunk);
+      const plain = plainDelta(chunk);
+      if (plain === undefined) return;
+      kind = plain.kind;
+      templates[kind].learn(data, plain.text);
     },
     end() {
       if (done || reader.failed) return;
@@ -95,7 +111,7 @@ class ChatReader {
     this.sawChoice = true;
     if (isObject(choice.delta)) this.#delta(choice.delta, false);
     else if (isObject(choice.message)) this.#delta(choice.message, true);
-    else if (typeof choice.text === 'string') this.#text('text', choice.text);
+    else if (typeof choice.text === 'string') this.text('text', choice.text);
     const finish = choice.finish_reason;
     if (typeof finish === 'string' && finish !== '') {
       this.#finish = finish;
@@ -140,13 +156,13 @@ class ChatReader {
   /** `whole`: a message of a non-stream answer, whose calls are each complete. */
   #delta(delta: JsonObject, whole: boolean): void {
     const reasoning = delta.reasoning_content ?? delta.reasoning;
-    if (typeof reasoning === 'string' && reasoning !== '') this.#text('reasoning', reasoning);
+    if (typeof reasoning === 'string' && reasoning !== '') this.text('reasoning', reasoning);
     const { content } = delta;
     if (typeof content === 'string') {
-      if (content !== '') this.#text('text', content);
+      if (content !== '') this.text('text', content);
     } else if (content) this.#contentParts(content);
     const { refusal } = delta;
-    if (typeof refusal === 'string' && refusal !== '') this.#text('refusal', refusal);
+    if (typeof refusal === 'string' && refusal !== '') this.text('refusal', refusal);
     if (delta.images) this.#images(delta.images);
     if (delta.tool_calls) {
       asArray(delta.tool_calls)?.forEach((value, index) => {
@@ -159,7 +175,7 @@ class ChatReader {
     }
   }
 
-  #text(kind: 'text' | 'reasoning' | 'refusal', text: string): void {
+  text(kind: 'text' | 'reasoning' | 'refusal', text: string): void {
     if (this.#open !== kind) {
       this.#closeOpen();
       this.#open = kind;
@@ -190,16 +206,16 @@ class ChatReader {
       const text = asText(part?.text) ?? asText(value);
       if (part?.type === 'thinking' || part?.type === 'reasoning') {
         const inner = typeof part.thinking === 'string' ? part.thinking : text;
-        if (inner) this.#text('reasoning', inner);
+        if (inner) this.text('reasoning', inner);
         else this.#thinkingParts(part.thinking);
-      } else if (text !== undefined) this.#text('text', text);
+      } else if (text !== undefined) this.text('text', text);
     }
   }
 
   #thinkingParts(thinking: Json | undefined): void {
     for (const value of asArray(thinking) ?? []) {
       const text = asText(asObject(value)?.text);
-      if (text !== undefined) this.#text('reasoning', text);
+      if (text !== undefined) this.text('reasoning', text);
     }
   }
 
@@ -264,6 +280,24 @@ class ChatReader {
     const last = this.#calls.at(-1);
     return last && (asText(called?.name) === undefined || last.block < 0) ? last : undefined;
   }
+}
+
+/** A chunk that says one text and nothing else: no finish, no usage, no other member. */
+function plainDelta(chunk: JsonObject): { kind: 'text' | 'reasoning'; text: string } | undefined {
+  if (chunk.usage || !Array.isArray(chunk.choices) || chunk.choices.length !== 1) return undefined;
+  const choice = firstChoice(chunk.choices);
+  const delta = asObject(choice?.delta);
+  if (!choice || !delta || choice.finish_reason || choice.usage) return undefined;
+  let plain: { kind: 'text' | 'reasoning'; text: string } | undefined;
+  for (const key in delta) {
+    const value = delta[key];
+    if (value === null || value === '' || key === 'role') continue;
+    if (plain || typeof value !== 'string') return undefined;
+    if (key === 'content') plain = { kind: 'text', text: value };
+    else if (key === 'reasoning_content') plain = { kind: 'reasoning', text: value };
+    else return undefined;
+  }
+  return plain;
 }
 
 /** Only the first choice is told: further ones must never be mixed into it (protocols.md §3.2). */

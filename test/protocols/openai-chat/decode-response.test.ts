@@ -261,6 +261,28 @@ describe('a recorded chat stream', () => {
   });
 });
 
+describe('a chat stream of any texts', () => {
+  it('is read the same whether its chunks repeat or not', () => {
+    const said = fc.record({
+      member: fc.constantFrom('content', 'reasoning_content', 'refusal'),
+      text: fc.string({ unit: 'grapheme', maxLength: 8 }),
+      odd: fc.boolean(),
+    });
+    fc.assert(
+      fc.property(fc.array(said, { maxLength: 20 }), (saids) => {
+        const even = saids.map(({ member, text }) => chunk({ [member]: text }));
+        const uneven = even.map((data, i) => ({ ...data, padding: i }));
+        const spaced = even.map((data, i) =>
+          saids[i]?.odd ? JSON.stringify(data, null, 1).replaceAll('\n', '') : data,
+        );
+        const want = read(...uneven, chunk({}, 'stop'));
+        assert.deepEqual(read(...even, chunk({}, 'stop')), want);
+        assert.deepEqual(read(...spaced, chunk({}, 'stop')), want);
+      }),
+    );
+  });
+});
+
 describe('decodeResponse of openai-chat', () => {
   it('does not finish an answer without choices and usage', () => {
     assert.deepEqual(decodeResponse({ choices: [] }), [{ type: 'start' }]);
