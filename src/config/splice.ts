@@ -80,27 +80,26 @@ export class Splicer {
   }
 
   /** Makes a node mean `value`, touching only what differs. */
-  #assign(node: unknown, given: unknown, schema: Schema, seat: Seat): void {
-    if (this.#means(node, given, schema)) return;
+  #assign(node: unknown, value: unknown, schema: Schema, seat: Seat): void {
+    if (this.#means(node, value, schema)) return;
     const kind = bare(schema);
-    let value = given;
-    if (isMap(node) && isMapValue(value)) {
-      const changes = new Map<string, unknown>();
-      const present = pairsOf(this.#parsed, node);
-      if (kind instanceof z.ZodRecord) value = asSpelled(value, new Set(present.map(({ name }) => name)));
-      for (const { name, merged } of present) {
-        if (!isKnown(kind, name) || name in value) continue;
-        changes.set(name, merged ? null : undefined);
-      }
-      for (const [name, member] of entries(value)) {
-        const there = present.some((entry) => entry.name === name);
-        if (!there && isKnown(kind, name) && kind instanceof z.ZodObject && isDefault(memberOf(kind, name), member))
-          continue;
-        changes.set(name, member);
-      }
-      this.#changeMap(node, changes, schema, seat);
-    } else if (isSeq(node) && Array.isArray(value)) this.#changeList(node, value, schema, seat);
+    if (isMap(node) && isMapValue(value)) this.#assignMap(node, value, kind, seat);
+    else if (isSeq(node) && Array.isArray(value)) this.#changeList(node, value, schema, seat);
     else this.#replace(node, isMapValue(value) ? withoutDefaults(value, kind) : value, seat);
+  }
+
+  #assignMap(map: YAMLMap, given: Readonly<Record<string, unknown>>, kind: Schema, seat: Seat): void {
+    const present = new Map(pairsOf(this.#parsed, map).map(({ name, merged }) => [name, merged]));
+    const value = kind instanceof z.ZodRecord ? asSpelled(given, present) : given;
+    const changes = new Map<string, unknown>();
+    for (const [name, merged] of present) {
+      if (isKnown(kind, name) && !(name in value)) changes.set(name, merged ? null : undefined);
+    }
+    for (const [name, member] of entries(value)) {
+      const known = kind instanceof z.ZodObject && isKnown(kind, name);
+      if (present.has(name) || !known || !isDefault(memberOf(kind, name), member)) changes.set(name, member);
+    }
+    this.#changeMap(map, changes, kind, seat);
   }
 
   #means(node: unknown, value: unknown, schema: Schema): boolean {
@@ -368,8 +367,11 @@ function quotesOf(node: Node): Quotes {
 }
 
 /** Names of a map as the file spells them: channels are lower-case only in the configuration. */
-function asSpelled(value: Readonly<Record<string, unknown>>, present: ReadonlySet<string>): Record<string, unknown> {
-  const spelled = new Map([...present].map((name) => [name.trim().toLowerCase(), name]));
+function asSpelled(
+  value: Readonly<Record<string, unknown>>,
+  present: ReadonlyMap<string, unknown>,
+): Record<string, unknown> {
+  const spelled = new Map([...present.keys()].map((name) => [name.trim().toLowerCase(), name]));
   return Object.fromEntries(
     entries(value).map(([name, member]) => [present.has(name) ? name : (spelled.get(name) ?? name), member]),
   );
