@@ -117,13 +117,9 @@ class ResponsesWriter implements StreamEncoder {
   fail(failure: Failure): string {
     if (this.#ended) return '';
     const { code, type, message } = errorObject(failure);
-    const error = {
-      type: 'error',
-      code: code ?? type ?? null,
-      message,
-      param: null,
-      sequence_number: this.#sequence++,
-    };
+    // This API's own word for a fault of the server is the type of the envelope.
+    const word = failure.code ?? (type === 'server_error' ? type : (code ?? type ?? null));
+    const error = { type: 'error', code: word, message, param: null, sequence_number: this.#sequence++ };
     return `event: error\ndata: ${JSON.stringify(error)}\n\n`;
   }
 

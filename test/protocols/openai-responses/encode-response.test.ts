@@ -168,7 +168,7 @@ describe('streamEncoder of openai-responses', () => {
     assert.deepEqual(dataOf(out), [
       {
         type: 'error',
-        code: 'internal_server_error',
+        code: 'server_error',
         message: 'Overloaded',
         param: null,
         sequence_number: dataOf(begun.join('')).length,
