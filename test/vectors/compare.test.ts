@@ -47,7 +47,7 @@ test('a lost message, a changed argument and a lost result are noticed', () => {
   assert.ok(checkRequest(history, recordedRequest(history, (body) => messages(body).shift())).length > 0);
   const altered = (from: string, to: string) => {
     const [request] = recordedRequest(history);
-    assert.ok(request?.body.includes(from));
+    assert.ok(request && request.body.includes(from));
     return checkRequest(history, [{ ...request, body: request.body.replace(from, to) }]);
   };
   assert.ok(altered('Oslo', 'Bergen').length > 0);
@@ -77,7 +77,7 @@ test('changed text, finish reason and order of a stream are noticed', () => {
 });
 
 test('usage that is off by one is noticed where it was asked for', () => {
-  const vector = vectorOf('claude__gemini/rep/thinking_text');
+  const vector = vectorOf('claude__gemini/rep/text_then_tool');
   assert.deepEqual(checkAnswer(vector, recordedAnswer(vector)), []);
   const off = recordedAnswer(vector, (text) => text.replace('"input_tokens":21', '"input_tokens":22'));
   assert.ok(checkAnswer(vector, off).length > 0);
