@@ -1,6 +1,6 @@
 // The application log: pino inside; text lines on a terminal and in `main.log`, JSON elsewhere. Source: spec/config.md §11.1.
 import pino from 'pino';
-import { logLine, type LogRecord } from './log-line.ts';
+import { type LogRecord, logLine } from './log-line.ts';
 import { type MainLog, openMainLog } from './main-log.ts';
 
 export type LogFields = Record<string, unknown> & { requestId?: string };

@@ -3,7 +3,14 @@ import type { JsonObject } from '../protocols/neutral.ts';
 
 type Headers = Readonly<Record<string, string | string[] | undefined>>;
 
-const headerNames = ['x-claude-code-session-id', 'session-id', 'session_id', 'x-session-id', 'x-session-affinity', 'x-client-request-id'] as const;
+const headerNames = [
+  'x-claude-code-session-id',
+  'session-id',
+  'session_id',
+  'x-session-id',
+  'x-session-affinity',
+  'x-client-request-id',
+] as const;
 const bodyNames = ['session_id', 'sessionId', 'prompt_cache_key', 'conversation_id'] as const;
 
 /** Printable, at most 256 characters; anything else is no session id. */
@@ -43,7 +50,13 @@ function isObject(value: unknown): value is JsonObject {
 
 /** FNV-1a (64 bit) over the first 100 characters of the system text and the first turn. */
 function fingerprint(body: JsonObject): string | undefined {
-  const turns = Array.isArray(body.messages) ? body.messages : Array.isArray(body.input) ? body.input : Array.isArray(body.contents) ? body.contents : undefined;
+  const turns = Array.isArray(body.messages)
+    ? body.messages
+    : Array.isArray(body.input)
+      ? body.input
+      : Array.isArray(body.contents)
+        ? body.contents
+        : undefined;
   const first = [body.system ?? body.instructions ?? body.systemInstruction, turns?.[0], turns?.[1]]
     .filter((part) => part !== undefined)
     .map((part) => (typeof part === 'string' ? part : JSON.stringify(part)).slice(0, 100));

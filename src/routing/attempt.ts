@@ -6,8 +6,8 @@ import { networkReason } from '../net/client.ts';
 import { createDecoder, decodeBody, isEncoded } from '../net/decode.ts';
 import type { Usage } from '../protocols/neutral.ts';
 import type { UpstreamRequest, UpstreamResponse } from '../providers/provider.ts';
-import type { AnswerPipe, Bytes } from './answer/pipe.ts';
 import { emptyAnswer } from './answer/failures.ts';
+import type { AnswerPipe, Bytes } from './answer/pipe.ts';
 import { clientLeft } from './client-request.ts';
 
 /** Where the answer goes: the client's response. */
@@ -288,7 +288,9 @@ class Attempt implements Dispatcher.DispatchHandler {
       const failure = new Failure({
         kind: 'timeout',
         status: 504,
-        message: this.#sawByte ? 'the upstream went silent in the middle of its answer' : 'the upstream did not answer in time',
+        message: this.#sawByte
+          ? 'the upstream went silent in the middle of its answer'
+          : 'the upstream did not answer in time',
         code: 'upstream_timeout',
       });
       this.#stop(failure);
@@ -317,7 +319,9 @@ export function networkFailure(error: unknown, answered = false): Failure {
   return new Failure({
     kind: timedOut ? 'timeout' : 'transient',
     status: timedOut ? 504 : 502,
-    message: answered ? `the connection to the upstream broke: ${reason}` : `the upstream could not be reached: ${reason}`,
+    message: answered
+      ? `the connection to the upstream broke: ${reason}`
+      : `the upstream could not be reached: ${reason}`,
     code: answered ? 'upstream_stream_cut' : 'upstream_unreachable',
     cause: error,
   });

@@ -3,7 +3,7 @@ import { Failure, invalidRequest } from '../failure.ts';
 import type { ChatRequest, JsonObject, ProtocolId } from '../protocols/neutral.ts';
 import type { Protocol } from '../protocols/protocol.ts';
 import type { Operation } from '../providers/provider.ts';
-import { type BodyScan, maxDepth, scanObject, valueOf } from './scan.ts';
+import { type BodyScan, maxDepth, memberValue, scanObject } from './scan.ts';
 
 export type Headers = Readonly<Record<string, string | string[] | undefined>>;
 
@@ -89,13 +89,14 @@ export class ClientRequest {
   }
 
   #member(name: string): unknown {
-    if (this.scan) return valueOf(this.bytes, this.scan, name);
+    if (this.scan) return memberValue(this.bytes, this.scan, name);
     return this.#json?.[name];
   }
 }
 
 function readModel(value: unknown): string {
-  if (value === undefined || value === null) throw invalidRequest('the request names no model: set "model"', { code: 'missing_model' });
+  if (value === undefined || value === null)
+    throw invalidRequest('the request names no model: set "model"', { code: 'missing_model' });
   if (typeof value !== 'string' || value.trim() === '') throw invalidRequest('"model" must be a non-empty string');
   if (value.length > 256 || /[\p{Cc}\p{Cs}]/u.test(value)) throw invalidRequest('"model" is not a model name');
   return value.trim();
@@ -125,7 +126,8 @@ function parseBody(bytes: Buffer): JsonObject {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw invalidRequest('the request body must be a JSON object');
   }
-  if (isDeeperThan(value, maxDepth)) throw invalidRequest(`the request body is nested more than ${maxDepth} levels deep`);
+  if (isDeeperThan(value, maxDepth))
+    throw invalidRequest(`the request body is nested more than ${maxDepth} levels deep`);
   return value as JsonObject;
 }
 

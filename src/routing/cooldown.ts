@@ -108,7 +108,8 @@ export class Cooldowns {
     policy: CooldownPolicy,
     jitter: number,
   ): Window | undefined {
-    if (failure.scope === 'request' || failure.kind === 'aborted' || failure.kind === 'invalid-request') return undefined;
+    if (failure.scope === 'request' || failure.kind === 'aborted' || failure.kind === 'invalid-request')
+      return undefined;
     if (policy.disabled && failure.kind !== 'model-unsupported') return undefined;
     const key = failure.scope === 'credential' ? wholeCredential : model;
     const previous = this.windows.get(key);
@@ -181,7 +182,9 @@ export class Cooldowns {
 
   /** Manual reset (`reset-quota`) of one model or all. Returns the models that were cooling. */
   reset(model?: string): string[] {
-    const cleared = [...this.windows.keys()].filter((key) => model === undefined || key === model || key === wholeCredential);
+    const cleared = [...this.windows.keys()].filter(
+      (key) => model === undefined || key === model || key === wholeCredential,
+    );
     for (const key of cleared) this.windows.delete(key);
     return cleared;
   }

@@ -115,7 +115,13 @@ export class DispatchLoop {
   }
 
   /** Undefined when the request was answered (well, or broken inside its stream); else why not. */
-  async #serve(target: Target, client: ClientRequest, sink: AnswerSink, trace: RequestTrace, config: Config): Promise<Failure | undefined> {
+  async #serve(
+    target: Target,
+    client: ClientRequest,
+    sink: AnswerSink,
+    trace: RequestTrace,
+    config: Config,
+  ): Promise<Failure | undefined> {
     const { router } = this.#deps;
     const session = sessionOf(client, config);
     const started = this.#deps.now();
@@ -142,9 +148,20 @@ export class DispatchLoop {
         const failure = await this.#try(picked, target, client, sink, trace, config, session);
         if (failure === undefined) return undefined;
         last = failure;
-        if (sink.begun || failure.kind === 'aborted' || failure.kind === 'invalid-request' || failure.scope === 'request') return failure;
+        if (
+          sink.begun ||
+          failure.kind === 'aborted' ||
+          failure.kind === 'invalid-request' ||
+          failure.scope === 'request'
+        )
+          return failure;
       }
-      if (last !== undefined && client.stream && bootstraps < config.streaming['bootstrap-retries'] && mayBootstrap(last)) {
+      if (
+        last !== undefined &&
+        client.stream &&
+        bootstraps < config.streaming['bootstrap-retries'] &&
+        mayBootstrap(last)
+      ) {
         bootstraps++;
         continue;
       }
@@ -202,8 +219,31 @@ export class DispatchLoop {
           const token = await this.#token(provider, credential, client.signal);
           if (typeof token !== 'string') {
             credential = token.credential;
-            failure = await this.#send({ picked, target, client, sink, trace, config, provider, credential, token: token.token, variant });
-          } else failure = await this.#send({ picked, target, client, sink, trace, config, provider, credential, token, variant });
+            failure = await this.#send({
+              picked,
+              target,
+              client,
+              sink,
+              trace,
+              config,
+              provider,
+              credential,
+              token: token.token,
+              variant,
+            });
+          } else
+            failure = await this.#send({
+              picked,
+              target,
+              client,
+              sink,
+              trace,
+              config,
+              provider,
+              credential,
+              token,
+              variant,
+            });
         } catch (error) {
           failure = error instanceof Failure ? error : internal(error);
         }
@@ -215,7 +255,12 @@ export class DispatchLoop {
           router.failed(target.entry, picked, failure, startedAt, session);
           return sink.begun ? undefined : failure;
         }
-        if (failure.kind === 'unauthorized' && failure.code !== 'reauth_required' && !refreshed && provider.refresh?.canRefresh(credential.fields.reveal())) {
+        if (
+          failure.kind === 'unauthorized' &&
+          failure.code !== 'reauth_required' &&
+          !refreshed &&
+          provider.refresh?.canRefresh(credential.fields.reveal())
+        ) {
           refreshed = true;
           try {
             credential = await tokens.ensureFresh(credential, { force: true, signal: client.signal });
@@ -224,7 +269,10 @@ export class DispatchLoop {
             // The refresh failed: the 401 stands.
           }
         }
-        const again = n < maxVariants ? provider.upstream.retry?.(failure, this.#call(picked, target, client, config, credential, '', variant)) : undefined;
+        const again =
+          n < maxVariants
+            ? provider.upstream.retry?.(failure, this.#call(picked, target, client, config, credential, '', variant))
+            : undefined;
         if (again && (again.waitMs <= 0 || (await sleep(again.waitMs, client.signal)))) {
           variant = again.variant;
           continue;
@@ -238,7 +286,11 @@ export class DispatchLoop {
   }
 
   /** The token, at once when it is good; refreshed first when it ends within the provider's request lead. */
-  #token(provider: Provider, credential: Credential, signal: AbortSignal): string | Promise<string | { credential: Credential; token: string }> {
+  #token(
+    provider: Provider,
+    credential: Credential,
+    signal: AbortSignal,
+  ): string | Promise<string | { credential: Credential; token: string }> {
     if (provider.upstream.token) return this.#deps.tokens.mint(provider, credential);
     const lead = provider.refresh?.requestLeadMs ?? 0;
     const expired = credential.expiresAt !== undefined && credential.expiresAt - this.#deps.now() <= lead;
@@ -246,7 +298,10 @@ export class DispatchLoop {
     return this.#freshToken(credential, signal);
   }
 
-  async #freshToken(credential: Credential, signal: AbortSignal): Promise<string | { credential: Credential; token: string }> {
+  async #freshToken(
+    credential: Credential,
+    signal: AbortSignal,
+  ): Promise<string | { credential: Credential; token: string }> {
     const usable = credential.expiresAt !== undefined && credential.expiresAt > this.#deps.now();
     try {
       const fresh = await this.#deps.tokens.ensureFresh(credential, { signal });
@@ -341,7 +396,17 @@ export class DispatchLoop {
         idleMs: config['idle-timeout-seconds'] * 1000,
         classify: (response) => provider.upstream.classify(response, call),
         pipe: (_, headers) =>
-          buildPipe({ client, call, provider, native: prepared.native, same: prepared.same, expectStream: prepared.request.stream }, headers),
+          buildPipe(
+            {
+              client,
+              call,
+              provider,
+              native: prepared.native,
+              same: prepared.same,
+              expectStream: prepared.request.stream,
+            },
+            headers,
+          ),
         onHeaders: (status, headers) => {
           record.status = status;
           this.#readQuota(provider, picked, headers, now());
@@ -387,7 +452,8 @@ function mayBootstrap(failure: Failure): boolean {
 
 function sessionOf(client: ClientRequest, config: Config): string | undefined {
   if (!config.routing['session-affinity']) return undefined;
-  const id = sessionFromHeaders(client.headers) ?? sessionFromBody(client.json(), config.routing['session-affinity-hash']);
+  const id =
+    sessionFromHeaders(client.headers) ?? sessionFromBody(client.json(), config.routing['session-affinity-hash']);
   // Two clients with equal ids are two sessions.
   return id === undefined ? undefined : `${client.clientKey}\0${id}`;
 }
@@ -406,7 +472,8 @@ export function fallbacksFor(config: Config, model: string, failure: Failure): s
   for (const rule of config['model-fallback']) {
     const matches = rule.from === '*' || rule.from.toLowerCase() === model.toLowerCase();
     if (!matches || !rule.on.some((kind) => fallbackKinds[kind]?.includes(failure.kind))) continue;
-    for (const name of rule.to) if (name.toLowerCase() !== model.toLowerCase() && !names.includes(name)) names.push(name);
+    for (const name of rule.to)
+      if (name.toLowerCase() !== model.toLowerCase() && !names.includes(name)) names.push(name);
   }
   return names;
 }
@@ -424,11 +491,28 @@ function busy(model: string): Failure {
 
 function withRetryAfter(failure: Failure, retryAfterMs: number): Failure {
   const { kind, status, message, code, scope, upstreamBody, upstreamProtocol, details } = failure;
-  return new Failure({ kind, status, message, code, scope, upstreamBody, upstreamProtocol, details, retryAfterMs, cause: failure });
+  return new Failure({
+    kind,
+    status,
+    message,
+    code,
+    scope,
+    upstreamBody,
+    upstreamProtocol,
+    details,
+    retryAfterMs,
+    cause: failure,
+  });
 }
 
 function internal(error: unknown): Failure {
-  return new Failure({ kind: 'internal', status: 500, message: 'internal error; the log has the details', scope: 'request', cause: error });
+  return new Failure({
+    kind: 'internal',
+    status: 500,
+    message: 'internal error; the log has the details',
+    scope: 'request',
+    cause: error,
+  });
 }
 
 /** False when the signal came first. */

@@ -1,10 +1,11 @@
 // The client's request → the bytes for one upstream: translated, or the client's own bytes with the model spliced.
 // Order of steps: spec/upstreams.md §1.1.
-import type { JsonObject, ProtocolId, Thinking } from '../protocols/neutral.ts';
+
 import { protocols } from '../protocols/index.ts';
+import type { JsonObject, ProtocolId, Thinking } from '../protocols/neutral.ts';
 import { applyThinking, readIncludeThoughts, readThinking } from '../protocols/thinking/index.ts';
-import type { Provider, UpstreamCall, UpstreamRequest } from '../providers/provider.ts';
 import { mergeHeaders } from '../providers/headers.ts';
+import type { Provider, UpstreamCall, UpstreamRequest } from '../providers/provider.ts';
 import type { ClientRequest } from './client-request.ts';
 import { type PayloadRules, payloadRules } from './payload-rules.ts';
 import type { Route } from './registry.ts';
@@ -31,7 +32,7 @@ export interface PrepareOptions {
 export function prepare(options: PrepareOptions): Prepared {
   const { client, call, provider } = options;
   const upstream = provider.upstream;
-  const native = upstream.native(client.protocolId, call.credential);
+  const native = upstream.native(client.protocolId, call.credential, call.operation);
   const same = native === client.protocolId && !client.translateAlways;
   const rules = payloadRules(call.config);
   const spliced = same && rules.empty && options.suffix === undefined ? splicedBody(client, call, provider) : undefined;
@@ -60,8 +61,15 @@ function nativeBody(options: PrepareOptions, native: ProtocolId, same: boolean, 
   const clientBody = same || options.suffix === undefined ? client.json() : undefined;
   const encode = (): JsonObject =>
     same
-      ? { ...(clientBody ?? client.json()), ...('model' in (clientBody ?? {}) || native !== 'gemini' ? { model: call.model } : {}) }
-      : protocols[native].encodeRequest(client.neutral(), { model: call.model, stream: streams, provider: provider.id });
+      ? {
+          ...(clientBody ?? client.json()),
+          ...('model' in (clientBody ?? {}) || native !== 'gemini' ? { model: call.model } : {}),
+        }
+      : protocols[native].encodeRequest(client.neutral(), {
+          model: call.model,
+          stream: streams,
+          provider: provider.id,
+        });
   let body = encode();
   const neutral = same ? undefined : client.neutral();
   body = applyThinking(body, {
@@ -70,7 +78,9 @@ function nativeBody(options: PrepareOptions, native: ProtocolId, same: boolean, 
     native,
     intent: neutral ? neutral.thinking : clientBody && readThinking(client.protocolId, clientBody),
     suffix: options.suffix,
-    includeThoughts: neutral ? neutral.includeThoughts : clientBody && readIncludeThoughts(client.protocolId, clientBody),
+    includeThoughts: neutral
+      ? neutral.includeThoughts
+      : clientBody && readIncludeThoughts(client.protocolId, clientBody),
     info: route.info,
     model: call.model,
   });

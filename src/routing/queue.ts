@@ -1,7 +1,8 @@
 // Who is next for one model: a ring of candidates that are ready, and a heap of those that cool down.
 // Picking is O(1) in the number of credentials: no scan, no array per request. Source: spec/routing.md §4, §20 D1, D2.
-import type { CredentialState } from './credential-state.ts';
+
 import { isSoft, type Window } from './cooldown.ts';
+import type { CredentialState } from './credential-state.ts';
 
 /** One way to answer a model: a credential and the upstream's name for the model. */
 export interface Candidate {

@@ -160,7 +160,10 @@ export class ModelRegistry {
       first ??= routes[0];
       const state = this.#stateOf(credential.id);
       let tier = byPriority.get(credential.priority);
-      if (tier === undefined) byPriority.set(credential.priority, (tier = []));
+      if (tier === undefined) {
+        tier = [];
+        byPriority.set(credential.priority, tier);
+      }
       for (const route of routes) tier.push(candidate(credential, route, state));
     }
     if (first === undefined && known === undefined) return undefined;

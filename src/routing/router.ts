@@ -1,6 +1,6 @@
 // Who answers a request: model entries, turns, affinity, windows, limits. Knows nothing of HTTP.
 // Source: spec/routing.md §3–§5, §17, §20.
-import { milliseconds, type Config } from '../config/index.ts';
+import { type Config, milliseconds } from '../config/index.ts';
 import type { Credential } from '../credentials/credential.ts';
 import { Failure } from '../failure.ts';
 import { providers } from '../providers/index.ts';
@@ -58,7 +58,10 @@ export class Router {
 
   stateOf(id: string): CredentialState {
     let state = this.#states.get(id);
-    if (state === undefined) this.#states.set(id, (state = new CredentialState(id)));
+    if (state === undefined) {
+      state = new CredentialState(id);
+      this.#states.set(id, state);
+    }
     return state;
   }
 
@@ -89,7 +92,9 @@ export class Router {
   entry(model: string): ModelEntry {
     const entry = this.registry.find(model);
     if (entry) return entry;
-    const dead = this.#source.list().find((credential) => !credential.disabled && this.registry.routes(credential).has(model.toLowerCase()));
+    const dead = this.#source
+      .list()
+      .find((credential) => !credential.disabled && this.registry.routes(credential).has(model.toLowerCase()));
     if (dead === undefined) {
       throw new Failure({
         kind: 'not-found',
@@ -132,7 +137,12 @@ export class Router {
   }
 
   /** Nobody is ready: a credential that only had a blip, else a probe of a long window (D5; upstreams.md §8 row 15). */
-  #pickBlocked(entry: ModelEntry, fits: (candidate: Candidate) => boolean, session: string | undefined, now: number): Picked | undefined {
+  #pickBlocked(
+    entry: ModelEntry,
+    fits: (candidate: Candidate) => boolean,
+    session: string | undefined,
+    now: number,
+  ): Picked | undefined {
     for (const tier of entry.tiers) {
       const candidate = tier.queue.pickSoft(now, fits);
       if (candidate) return this.#chosen(entry, candidate, session, now);
@@ -149,7 +159,12 @@ export class Router {
     return undefined;
   }
 
-  #boundTo(entry: ModelEntry, session: string | undefined, now: number, fits: (candidate: Candidate) => boolean): Picked | undefined {
+  #boundTo(
+    entry: ModelEntry,
+    session: string | undefined,
+    now: number,
+    fits: (candidate: Candidate) => boolean,
+  ): Picked | undefined {
     if (session === undefined) return undefined;
     const key = bindingKey(entry, session);
     const id = this.bindings.get(key, now, this.#affinityTtl());
@@ -341,7 +356,9 @@ function bindingKey(entry: ModelEntry, session: string): string {
 }
 
 function reasonOf(windows: readonly Window[]): string {
-  const reasons = new Set(windows.map((window) => (isSoft(window) ? 'upstream_error' : window.kind === 'quota' ? 'quota' : 'unauthorized')));
+  const reasons = new Set(
+    windows.map((window) => (isSoft(window) ? 'upstream_error' : window.kind === 'quota' ? 'quota' : 'unauthorized')),
+  );
   return reasons.size === 1 ? ([...reasons][0] as string) : 'mixed';
 }
 

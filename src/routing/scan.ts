@@ -123,7 +123,8 @@ function stringEnd(bytes: Buffer, view: DataView, from: number, length: number):
       const quotes = word ^ 0x22222222;
       const slashes = word ^ 0x5c5c5c5c;
       const special =
-        (((quotes - 0x01010101) & ~quotes) | ((slashes - 0x01010101) & ~slashes) | ((word - 0x20202020) & ~word)) & 0x80808080;
+        (((quotes - 0x01010101) & ~quotes) | ((slashes - 0x01010101) & ~slashes) | ((word - 0x20202020) & ~word)) &
+        0x80808080;
       if (special !== 0) break;
       i += 4;
     }
@@ -146,7 +147,10 @@ const escapable = new Uint8Array(256);
 for (const character of 'n"\\tr/bf') escapable[character.charCodeAt(0)] = 1;
 
 function isHex(byte: number | undefined): boolean {
-  return byte !== undefined && ((byte >= 0x30 && byte <= 0x39) || (byte >= 0x41 && byte <= 0x46) || (byte >= 0x61 && byte <= 0x66));
+  return (
+    byte !== undefined &&
+    ((byte >= 0x30 && byte <= 0x39) || (byte >= 0x41 && byte <= 0x46) || (byte >= 0x61 && byte <= 0x66))
+  );
 }
 
 const scalar = /^(?:true|false|null|-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?)$/;
@@ -154,7 +158,16 @@ const scalar = /^(?:true|false|null|-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?)
 function scalarEnd(bytes: Buffer, from: number): number {
   let i = from;
   for (let byte = bytes[i]; byte !== undefined; byte = bytes[++i]) {
-    if (byte === 0x2c || byte === 0x7d || byte === 0x5d || byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09) break;
+    if (
+      byte === 0x2c ||
+      byte === 0x7d ||
+      byte === 0x5d ||
+      byte === 0x20 ||
+      byte === 0x0a ||
+      byte === 0x0d ||
+      byte === 0x09
+    )
+      break;
     if (i - from > 400) return -1;
   }
   return scalar.test(bytes.toString('latin1', from, i)) ? i : -1;
@@ -166,7 +179,7 @@ export function member(scan: BodyScan, name: string): Member | undefined {
 }
 
 /** The member's value parsed; undefined when absent. */
-export function valueOf(bytes: Buffer, scan: BodyScan, name: string): unknown {
+export function memberValue(bytes: Buffer, scan: BodyScan, name: string): unknown {
   const found = member(scan, name);
   return found === undefined ? undefined : JSON.parse(bytes.toString('utf8', found.from, found.to));
 }
@@ -175,7 +188,12 @@ export function valueOf(bytes: Buffer, scan: BodyScan, name: string): unknown {
  * The body with the values of `replace` (JSON text by name) in place of its own, and those of `add` appended when
  * absent. One copy at most; the same Buffer when nothing changes.
  */
-export function splice(bytes: Buffer, scan: BodyScan, replace: Record<string, string>, add: Record<string, string>): Buffer {
+export function splice(
+  bytes: Buffer,
+  scan: BodyScan,
+  replace: Record<string, string>,
+  add: Record<string, string>,
+): Buffer {
   const pieces: Buffer[] = [];
   let at = 0;
   for (const found of scan.members) {
@@ -186,7 +204,8 @@ export function splice(bytes: Buffer, scan: BodyScan, replace: Record<string, st
   }
   let extra = '';
   for (const [name, text] of Object.entries(add)) {
-    if (member(scan, name) === undefined) extra += `${scan.members.length > 0 || extra ? ',' : ''}${JSON.stringify(name)}:${text}`;
+    if (member(scan, name) === undefined)
+      extra += `${scan.members.length > 0 || extra ? ',' : ''}${JSON.stringify(name)}:${text}`;
   }
   if (extra !== '') {
     pieces.push(bytes.subarray(at, scan.end), Buffer.from(extra));

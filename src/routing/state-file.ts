@@ -28,14 +28,18 @@ export function openStateFile({ file, router, warn, now = Date.now }: StateFileO
     const saved = JSON.parse(readFileSync(file, 'utf8')) as { version?: number } & Parameters<Router['load']>[0];
     if (saved.version === 1) router.load(saved);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') warn(`the state file ${path.basename(file)} cannot be read and starts anew`);
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT')
+      warn(`the state file ${path.basename(file)} cannot be read and starts anew`);
   }
   let timer: NodeJS.Timeout | undefined;
   let writing = false;
   let told = false;
   const text = (): string => JSON.stringify({ version: 1, savedAt: now(), ...router.save() });
   const complain = (error: unknown): void => {
-    if (!told) warn(`the state file cannot be written (${(error as NodeJS.ErrnoException).code ?? 'error'}): cooldowns will not survive a restart`);
+    if (!told)
+      warn(
+        `the state file cannot be written (${(error as NodeJS.ErrnoException).code ?? 'error'}): cooldowns will not survive a restart`,
+      );
     told = true;
   };
   const write = async (): Promise<void> => {

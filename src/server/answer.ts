@@ -106,31 +106,83 @@ export class ResponseSink implements AnswerSink {
 
 /** Hop-by-hop (RFC 9110 §7.6.1), about the body we send anew, or the upstream's own business with its clients. */
 const dropped = new Set([
-  'connection', 'keep-alive', 'proxy-authenticate', 'proxy-authorization', 'proxy-connection', 'te', 'trailer',
-  'transfer-encoding', 'upgrade', 'set-cookie', 'set-cookie2', 'content-length', 'content-encoding', 'content-type', 'date',
-  'www-authenticate', 'clear-site-data', 'strict-transport-security', 'alt-svc', 'server', 'x-request-id', 'cache-control',
-  'location', 'content-security-policy', 'x-frame-options', 'report-to', 'nel', 'expect-ct', 'public-key-pins',
+  'connection',
+  'keep-alive',
+  'proxy-authenticate',
+  'proxy-authorization',
+  'proxy-connection',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+  'set-cookie',
+  'set-cookie2',
+  'content-length',
+  'content-encoding',
+  'content-type',
+  'date',
+  'www-authenticate',
+  'clear-site-data',
+  'strict-transport-security',
+  'alt-svc',
+  'server',
+  'x-request-id',
+  'cache-control',
+  'location',
+  'content-security-policy',
+  'x-frame-options',
+  'report-to',
+  'nel',
+  'expect-ct',
+  'public-key-pins',
 ]);
-const droppedPrefixes = ['access-control-', 'x-litellm-', 'helicone-', 'x-portkey-', 'cf-aig-', 'x-kong-', 'x-bt-', 'cross-origin-'];
+const droppedPrefixes = [
+  'access-control-',
+  'x-litellm-',
+  'helicone-',
+  'x-portkey-',
+  'cf-aig-',
+  'x-kong-',
+  'x-bt-',
+  'cross-origin-',
+];
 
 export function harmless(upstream: UpstreamResponse['headers']): Record<string, string | string[]> {
-  const named = new Set(String(upstream.connection ?? '').toLowerCase().split(',').map((name) => name.trim()));
+  const named = new Set(
+    String(upstream.connection ?? '')
+      .toLowerCase()
+      .split(',')
+      .map((name) => name.trim()),
+  );
   const kept: Record<string, string | string[]> = {};
   for (const [name, value] of Object.entries(upstream)) {
-    if (value === undefined || dropped.has(name) || named.has(name) || droppedPrefixes.some((prefix) => name.startsWith(prefix))) continue;
+    if (
+      value === undefined ||
+      dropped.has(name) ||
+      named.has(name) ||
+      droppedPrefixes.some((prefix) => name.startsWith(prefix))
+    )
+      continue;
     kept[name] = value;
   }
   return kept;
 }
 
 /** Answers with a failure in the caller's own envelope. Never for a stream that has begun. */
-export function writeFailure(response: ServerResponse, protocol: Pick<Protocol, 'encodeError'>, failure: Failure, requestId?: string): number {
+export function writeFailure(
+  response: ServerResponse,
+  protocol: Pick<Protocol, 'encodeError'>,
+  failure: Failure,
+  requestId?: string,
+): number {
   const { status, body } = protocol.encodeError(failure);
   const verbatim = failure.upstreamBody !== undefined && sameFamily(protocol as Protocol, failure.upstreamProtocol);
   const text = verbatim ? (failure.upstreamBody as string) : JSON.stringify(body);
   writeJson(response, status, text, {
     ...(requestId === undefined ? {} : { 'x-request-id': requestId }),
-    ...(failure.retryAfterMs === undefined || status < 400 ? {} : { 'retry-after': String(Math.max(1, Math.ceil(failure.retryAfterMs / 1000))) }),
+    ...(failure.retryAfterMs === undefined || status < 400
+      ? {}
+      : { 'retry-after': String(Math.max(1, Math.ceil(failure.retryAfterMs / 1000))) }),
     ...(status === 401 ? { 'www-authenticate': 'Bearer' } : {}),
     ...(status === 413 ? { connection: 'close' } : {}),
   });
@@ -143,7 +195,12 @@ function sameFamily(protocol: Protocol, upstream: string | undefined): boolean {
   return family(protocol.id) === family(upstream);
 }
 
-export function writeJson(response: ServerResponse, status: number, text: string, headers: Record<string, string> = {}): void {
+export function writeJson(
+  response: ServerResponse,
+  status: number,
+  text: string,
+  headers: Record<string, string> = {},
+): void {
   if (response.headersSent || response.destroyed) {
     response.end();
     return;

@@ -144,7 +144,14 @@ function systemRoutes(app: FastifyInstance, deps: AppDeps): void {
   app.get('/', (_, reply) =>
     reply.type('application/json').send(
       JSON.stringify({
-        endpoints: ['POST /v1/chat/completions', 'POST /v1/completions', 'GET /v1/models', 'POST /v1/responses', 'POST /v1/messages', 'POST /v1beta/models/{model}:generateContent'],
+        endpoints: [
+          'POST /v1/chat/completions',
+          'POST /v1/completions',
+          'GET /v1/models',
+          'POST /v1/responses',
+          'POST /v1/messages',
+          'POST /v1beta/models/{model}:generateContent',
+        ],
         message: 'CLI Proxy API Server',
       }),
     ),
@@ -165,20 +172,35 @@ function refuse(request: IncomingMessage, response: ServerResponse, failure: Fai
 
 function notFound(app: FastifyInstance, request: IncomingMessage, response: ServerResponse): void {
   const path = pathOf(request);
-  const allowed = (['GET', 'POST'] as const).filter((method) => method !== request.method && hasRoute(app, method, path));
+  const allowed = (['GET', 'POST'] as const).filter(
+    (method) => method !== request.method && hasRoute(app, method, path),
+  );
   if (allowed.length > 0) response.setHeader('allow', allowed.join(', '));
   refuse(
     request,
     response,
     allowed.length > 0
-      ? new Failure({ kind: 'invalid-request', status: 405, message: `${request.method} is not possible here: use ${allowed.join(' or ')}` })
-      : new Failure({ kind: 'not-found', status: 404, message: '404 page not found', code: 'not_found', scope: 'request' }),
+      ? new Failure({
+          kind: 'invalid-request',
+          status: 405,
+          message: `${request.method} is not possible here: use ${allowed.join(' or ')}`,
+        })
+      : new Failure({
+          kind: 'not-found',
+          status: 404,
+          message: '404 page not found',
+          code: 'not_found',
+          scope: 'request',
+        }),
   );
 }
 
 function hasRoute(app: FastifyInstance, method: 'GET' | 'POST', path: string): boolean {
   try {
-    return app.findRoute({ method, url: path }) !== null || clientRoutes.some((route) => route.method === method && route.url === path);
+    return (
+      app.findRoute({ method, url: path }) !== null ||
+      clientRoutes.some((route) => route.method === method && route.url === path)
+    );
   } catch {
     return false;
   }
@@ -199,7 +221,13 @@ function foreignSite(): Failure {
 }
 
 function internal(error: unknown): Failure {
-  return new Failure({ kind: 'internal', status: 500, message: 'internal error; the log has the details', scope: 'request', cause: error });
+  return new Failure({
+    kind: 'internal',
+    status: 500,
+    message: 'internal error; the log has the details',
+    scope: 'request',
+    cause: error,
+  });
 }
 
 const parserStatus: Record<string, [number, string]> = {

@@ -64,9 +64,21 @@ function decoded(
   } catch (error) {
     const reason = error instanceof DecodeError ? error.reason : 'broken';
     if (reason === 'too-large') {
-      reject(new Failure({ kind: 'invalid-request', status: 413, message: `the decoded request body is larger than ${Math.round(limit / 1024 / 1024)} MiB` }));
+      reject(
+        new Failure({
+          kind: 'invalid-request',
+          status: 413,
+          message: `the decoded request body is larger than ${Math.round(limit / 1024 / 1024)} MiB`,
+        }),
+      );
     } else if (reason === 'unsupported') {
-      reject(new Failure({ kind: 'invalid-request', status: 415, message: 'the content encoding of the request is not supported: use gzip, deflate, br, zstd or none' }));
+      reject(
+        new Failure({
+          kind: 'invalid-request',
+          status: 415,
+          message: 'the content encoding of the request is not supported: use gzip, deflate, br, zstd or none',
+        }),
+      );
     } else reject(invalidRequest('the request body does not decode with its content encoding'));
   }
 }

@@ -6,7 +6,7 @@ import type { Protocol } from '../protocols/protocol.ts';
 import type { Operation } from '../providers/provider.ts';
 import { ClientRequest } from '../routing/client-request.ts';
 import type { DispatchLoop, RequestTrace } from '../routing/dispatch.ts';
-import { keyDigest, type KeyRing, presentedKeys } from './access.ts';
+import { type KeyRing, keyDigest, presentedKeys } from './access.ts';
 import { ResponseSink, writeFailure } from './answer.ts';
 import { readBody } from './body.ts';
 
@@ -192,7 +192,14 @@ export function pathOf(request: IncomingMessage): string {
 
 function shuttingDown(response: ServerResponse): Failure {
   response.setHeader('connection', 'close');
-  return new Failure({ kind: 'unavailable', status: 503, message: 'the server is shutting down', code: 'shutting_down', retryAfterMs: 1000, scope: 'request' });
+  return new Failure({
+    kind: 'unavailable',
+    status: 503,
+    message: 'the server is shutting down',
+    code: 'shutting_down',
+    retryAfterMs: 1000,
+    scope: 'request',
+  });
 }
 
 function tooManyAtOnce(limit: number): Failure {
@@ -207,7 +214,13 @@ function tooManyAtOnce(limit: number): Failure {
 }
 
 function internalFailure(error: unknown): Failure {
-  return new Failure({ kind: 'internal', status: 500, message: 'internal error; the log has the details', scope: 'request', cause: error });
+  return new Failure({
+    kind: 'internal',
+    status: 500,
+    message: 'internal error; the log has the details',
+    scope: 'request',
+    cause: error,
+  });
 }
 
 export { keyDigest };

@@ -13,10 +13,15 @@ export function logCredentials(log: Log, store: CredentialStore, folder: string)
   log.info(`credentials are in ${folder}`, { scope });
   const files = credentials.filter((credential) => credential.source === 'file');
   if (files.length <= listed) {
-    for (const credential of files) log.info(`loaded credential ${credential.provider} ${maskEmail(credential.label)} (${credential.id})${remark(credential)}`, { scope });
+    for (const credential of files)
+      log.info(
+        `loaded credential ${credential.provider} ${maskEmail(credential.label)} (${credential.id})${remark(credential)}`,
+        { scope },
+      );
   }
   const byProvider = new Map<string, number>();
-  for (const credential of credentials) byProvider.set(credential.providerKey, (byProvider.get(credential.providerKey) ?? 0) + 1);
+  for (const credential of credentials)
+    byProvider.set(credential.providerKey, (byProvider.get(credential.providerKey) ?? 0) + 1);
   for (const [key, count] of byProvider) {
     const provider = providers.get(key as Credential['provider']);
     log.info(`${provider?.displayName ?? key}: ${count} credential${count === 1 ? '' : 's'} loaded`, { scope });

@@ -10,7 +10,11 @@ import type { ClientRequest } from '../routing/client-request.ts';
 import type { Router } from '../routing/router.ts';
 
 /** The JSON answer, or undefined when an upstream must be asked. Throws `Failure` for an unknown model. */
-export function answerLocally(client: ClientRequest, router: Router, protocols: Readonly<Record<ProtocolId, Protocol>>): string | undefined {
+export function answerLocally(
+  client: ClientRequest,
+  router: Router,
+  protocols: Readonly<Record<ProtocolId, Protocol>>,
+): string | undefined {
   if (client.operation === 'generate') return undefined;
   const split = splitSuffix(client.model);
   const entry = router.registry.find(client.model) ?? router.entry(split.base);
@@ -21,7 +25,12 @@ export function answerLocally(client: ClientRequest, router: Router, protocols: 
     if (upstream.compact !== true) {
       throw new Failure({ kind: 'invalid-request', status: 501, message: '/responses/compact not supported' });
     }
-    if (client.stream) throw new Failure({ kind: 'invalid-request', status: 400, message: 'streaming not supported for /responses/compact' });
+    if (client.stream)
+      throw new Failure({
+        kind: 'invalid-request',
+        status: 400,
+        message: 'streaming not supported for /responses/compact',
+      });
     return undefined;
   }
   if (upstream.countTokens === 'remote') return undefined;

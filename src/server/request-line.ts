@@ -18,7 +18,8 @@ export function requestLine(log: Log, summary: RequestSummary): void {
   if (trace.answeredBy !== undefined) fields.answered_by = trace.answeredBy;
   if (failure && failure.kind !== 'aborted') fields.error = failure.message.slice(0, 300);
   log[level](accessText(summary), fields);
-  if (failure?.kind === 'internal') log.error('internal error', { scope: 'request', requestId: summary.id, stack: stackOf(failure.cause) });
+  if (failure?.kind === 'internal')
+    log.error('internal error', { scope: 'request', requestId: summary.id, stack: stackOf(failure.cause) });
 }
 
 /** `200 |         23ms |       127.0.0.1 | POST    "/v1/chat/completions"` */

@@ -12,6 +12,7 @@ import { createHttpClient } from '../net/client.ts';
 import { createDispatchers } from '../net/dispatchers.ts';
 import { trustExtraAuthorities } from '../net/trust.ts';
 import { createLog, type Log } from '../observe/log.ts';
+import { createUsageStore } from '../observe/usage.ts';
 import { protocols } from '../protocols/index.ts';
 import { providers } from '../providers/index.ts';
 import { DispatchLoop } from '../routing/dispatch.ts';
@@ -21,8 +22,9 @@ import { buildDate, commit, version } from '../version.ts';
 import { keyRing } from './access.ts';
 import { buildApp } from './app.ts';
 import { ClientLimiter } from './client-route.ts';
-import { answerLocally } from './local-answers.ts';
 import { logCredentials } from './loaded-credentials.ts';
+import { answerLocally } from './local-answers.ts';
+import { managementGate } from './management-gate.ts';
 import { requestLine } from './request-line.ts';
 import { tokenSource } from './token-source.ts';
 
@@ -88,9 +90,18 @@ async function start(options: ServeOptions, source: ConfigSource, log: Log): Pro
   });
   const http = createHttpClient({ dispatchers });
   const sealer = sealerFromEnvironment(options.env);
-  const folderLog = { info: (line: string) => log.info(line, { scope: 'auth' }), warn: (line: string) => log.warn(line, { scope: 'auth' }) };
+  const folderLog = {
+    info: (line: string) => log.info(line, { scope: 'auth' }),
+    warn: (line: string) => log.warn(line, { scope: 'auth' }),
+  };
   const openFolder = (folder: string) =>
-    openAuthFolder({ folder, providers: providers.values(), log: folderLog, strictPermissions: () => config()['strict-perms'], sealer });
+    openAuthFolder({
+      folder,
+      providers: providers.values(),
+      log: folderLog,
+      strictPermissions: () => config()['strict-perms'],
+      sealer,
+    });
   const folder = await openFolder(source.settings.authDir);
   const store: CredentialStore = credentialPool(folder, {
     list: () => configCredentials(config()),
@@ -101,7 +112,8 @@ async function start(options: ServeOptions, source: ConfigSource, log: Log): Pro
   const router = new Router({ source: store, config, onStateChange: () => touch() });
   store.onChange((change) => router.credentialsChanged(change));
   const stateFile = stateFileOf(source);
-  const state = stateFile === undefined ? undefined : openStateFile({ file: stateFile, router, warn: (line) => log.warn(line) });
+  const state =
+    stateFile === undefined ? undefined : openStateFile({ file: stateFile, router, warn: (line) => log.warn(line) });
   if (state) touch = state.touch;
 
   const refresher = createRefresher({ store, providers, config, http, log: folderLog });
@@ -114,7 +126,10 @@ async function start(options: ServeOptions, source: ConfigSource, log: Log): Pro
     dispatcherFor: (proxyUrl, origin) => {
       const way = `${proxyUrl ?? ''} ${origin}`;
       let dispatcher = ways.get(way);
-      if (dispatcher === undefined) ways.set(way, (dispatcher = dispatchers.dispatcherFor(proxyUrl, origin)));
+      if (dispatcher === undefined) {
+        dispatcher = dispatchers.dispatcherFor(proxyUrl, origin);
+        ways.set(way, dispatcher);
+      }
       return dispatcher;
     },
     now: Date.now,
@@ -124,10 +139,27 @@ async function start(options: ServeOptions, source: ConfigSource, log: Log): Pro
   let keys = keyRing(config()['api-keys']);
   source.onChange(() => {
     keys = keyRing(config()['api-keys']);
+    if (source.settings.authDir !== folder.folder) folder.moveTo(source.settings.authDir);
     router.configChanged();
     ways.clear();
     dispatchers.closeUnused();
     log.configure(logOptions(source));
+  });
+
+  const usage = createUsageStore();
+  let url: string | undefined;
+  const gate = managementGate({
+    source,
+    store,
+    router,
+    refresher,
+    http,
+    dispatchers,
+    usage,
+    env: options.env,
+    localPassword: options.password,
+    serverUrl: () => url,
+    warn: (line) => log.warn(line, { scope: 'management' }),
   });
 
   let draining = false;
@@ -141,6 +173,7 @@ async function start(options: ServeOptions, source: ConfigSource, log: Log): Pro
     limiter: new ClientLimiter(),
     answerLocally: (client) => answerLocally(client, router, protocols),
     finished: (summary) => requestLine(log, summary),
+    register: (instance) => gate.register(instance),
   });
   const { host, port } = source.settings;
   await app.listen({ host: host === '' ? '::' : host, port, backlog: 4096 });
@@ -148,12 +181,14 @@ async function start(options: ServeOptions, source: ConfigSource, log: Log): Pro
   refresher.start();
   const address = app.server.address();
   const shownPort = typeof address === 'object' && address !== null ? address.port : port;
+  url = `http://${shownHost(host)}:${shownPort}`;
   return {
-    url: `http://${shownHost(host)}:${shownPort}`,
+    url,
     async stop(graceMs) {
       draining = true;
       await closeServer(app.server, graceMs);
       await app.close();
+      await gate.close();
       await refresher.stop();
       await state?.flush();
       await store.close();

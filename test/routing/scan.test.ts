@@ -1,38 +1,66 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { maxDepth, scanObject, splice, valueOf } from '../../src/routing/scan.ts';
+import { maxDepth, memberValue, scanObject, splice } from '../../src/routing/scan.ts';
 
 const scanText = (text: string) => scanObject(Buffer.from(text));
 
 test('finds every top-level member of any object that JSON.stringify can write', () => {
   fc.assert(
-    fc.property(fc.dictionary(fc.string().filter((name) => !/["\\\p{C}]/u.test(name)), fc.jsonValue()), fc.nat(2), (object, indent) => {
-      const bytes = Buffer.from(JSON.stringify(object, null, indent));
-      const scan = scanObject(bytes);
-      assert.ok(scan !== undefined && scan !== 'deep');
-      assert.deepEqual(
-        scan.members.map((found) => JSON.parse(bytes.toString('utf8', found.from, found.to))),
-        Object.values(JSON.parse(bytes.toString())),
-      );
-    }),
+    fc.property(
+      fc.dictionary(
+        fc.string().filter((name) => !/["\\\p{C}]/u.test(name)),
+        fc.jsonValue(),
+      ),
+      fc.nat(2),
+      (object, indent) => {
+        const bytes = Buffer.from(JSON.stringify(object, null, indent));
+        const scan = scanObject(bytes);
+        assert.ok(scan !== undefined && scan !== 'deep');
+        assert.deepEqual(
+          scan.members.map((found) => JSON.parse(bytes.toString('utf8', found.from, found.to))),
+          Object.values(JSON.parse(bytes.toString())),
+        );
+      },
+    ),
   );
 });
 
 test('never calls valid what JSON.parse refuses', () => {
-  const base = '{"model":"m","stream":true,"messages":[{"role":"user","content":"a\\n\\u00e9\\"b"}],"t":1.5e3,"n":null}';
+  const base =
+    '{"model":"m","stream":true,"messages":[{"role":"user","content":"a\\n\\u00e9\\"b"}],"t":1.5e3,"n":null}';
   fc.assert(
-    fc.property(fc.nat(base.length - 1), fc.constantFrom('', '"', '{', '}', ',', ':', '\\', '\n', '\u0001', '0', 'x'), (at, text) => {
-      const broken = base.slice(0, at) + text + base.slice(at + 1);
-      const scan = scanText(broken);
-      if (scan === undefined || scan === 'deep') return;
-      assert.doesNotThrow(() => JSON.parse(broken), broken);
-    }),
+    fc.property(
+      fc.nat(base.length - 1),
+      fc.constantFrom('', '"', '{', '}', ',', ':', '\\', '\n', '\u0001', '0', 'x'),
+      (at, text) => {
+        const broken = base.slice(0, at) + text + base.slice(at + 1);
+        const scan = scanText(broken);
+        if (scan === undefined || scan === 'deep') return;
+        assert.doesNotThrow(() => JSON.parse(broken), broken);
+      },
+    ),
     { numRuns: 2000 },
   );
 });
 
-for (const text of ['', ' ', '[]', '1', '{', '{"a":1,}', '{"a":01}', '{"a":tru}', '{"a":"\t"}', '{"a":1}x', '{"a" 1}', '{"a":1 "b":2}', '{"a":[1,]}', '{"a":"\\x"}', '{"a":1,"a":2}']) {
+for (const text of [
+  '',
+  ' ',
+  '[]',
+  '1',
+  '{',
+  '{"a":1,}',
+  '{"a":01}',
+  '{"a":tru}',
+  '{"a":"\t"}',
+  '{"a":1}x',
+  '{"a" 1}',
+  '{"a":1 "b":2}',
+  '{"a":[1,]}',
+  '{"a":"\\x"}',
+  '{"a":1,"a":2}',
+]) {
   test(`leaves ${JSON.stringify(text)} to the parser`, () => assert.equal(scanText(text), undefined));
 }
 
@@ -51,7 +79,7 @@ test('splices values and appends absent members without touching another byte', 
     '{ "model" : "real", "x":[1, 2], "stream":true ,"stream_options":{"include_usage":true}}',
   );
   assert.equal(splice(bytes, scan, {}, { x: '1' }), bytes);
-  assert.equal(valueOf(bytes, scan, 'model'), 'alias');
+  assert.equal(memberValue(bytes, scan, 'model'), 'alias');
 });
 
 test('an empty object takes a first member without a comma', () => {

@@ -1,8 +1,9 @@
 // Chooses the pipe for an answer: what the upstream sends (JSON or events, which protocol) against what the client wants.
 import type { Failure } from '../../failure.ts';
+import { filterPlaceholders } from '../../protocols/gemini/index.ts';
 import { protocols } from '../../protocols/index.ts';
 import type { JsonObject, ProtocolId, StreamPart } from '../../protocols/neutral.ts';
-import type { AnswerContext, Protocol } from '../../protocols/protocol.ts';
+import type { AnswerContext, Emit, Protocol, StreamDecoder } from '../../protocols/protocol.ts';
 import { restoreToolNames } from '../../protocols/tool-names.ts';
 import { streamFailure } from '../../providers/failures.ts';
 import type { Provider, UpstreamCall, UpstreamResponse } from '../../providers/provider.ts';
@@ -52,6 +53,24 @@ function toolName(options: BuildOptions): ((name: string) => string) | undefined
   return restored.size === 0 ? undefined : (name) => restored.get(name) ?? name;
 }
 
+/** The upstream's stream decoder; what an encoder added to the request is taken out of the answer again. */
+function decoderOf(options: BuildOptions): (emit: Emit) => StreamDecoder {
+  const { client, call, provider, native } = options;
+  if (provider.id !== 'antigravity') return (emit) => protocols[native].streamDecoder(emit);
+  return (emit) => protocols[native].streamDecoder(filterPlaceholders(client.neutral(), call.model, emit));
+}
+
+/** The same for whole answers. */
+function partsOf(options: BuildOptions, json: JsonObject): StreamPart[] {
+  const { client, call, provider, native } = options;
+  const decoded = protocols[native].decodeResponse(json);
+  if (provider.id !== 'antigravity') return decoded;
+  const parts: StreamPart[] = [];
+  const emit = filterPlaceholders(client.neutral(), call.model, (part) => parts.push(part));
+  for (const part of decoded) emit(part);
+  return parts;
+}
+
 function failureOfPart(options: BuildOptions): (part: Extract<StreamPart, { type: 'error' }>) => Failure {
   return (part) => streamFailure(part, options.call.now);
 }
@@ -81,7 +100,7 @@ function streamPipe(options: BuildOptions): AnswerPipe {
   const unwrap = provider.upstream.unwrap;
   if (!same) {
     return new TranslateStreamPipe({
-      decoder: (emit) => protocols[native].streamDecoder(emit),
+      decoder: decoderOf(options),
       encoder: client.protocol.streamEncoder(answerContext(options)),
       unwrap,
       toolName: toolName(options),
@@ -113,7 +132,7 @@ function jsonPipe(options: BuildOptions): AnswerPipe {
     convert: (json, text) => {
       if (same)
         return model !== undefined && typeof json.model === 'string' ? JSON.stringify({ ...json, model }) : text;
-      return JSON.stringify(encodeWhole(options, protocols[native].decodeResponse(json)));
+      return JSON.stringify(encodeWhole(options, partsOf(options, json)));
     },
   });
   function encodeWhole(built: BuildOptions, parts: StreamPart[]): JsonObject {
@@ -165,7 +184,7 @@ function foldPipe(options: BuildOptions): AnswerPipe {
     );
   }
   return new FoldPipe({
-    decoder: (emit) => protocols[native].streamDecoder(emit),
+    decoder: decoderOf(options),
     unwrap: provider.upstream.unwrap,
     toolName: toolName(options),
     failureOf: failureOfPart(options),
@@ -179,7 +198,7 @@ function tellJson(options: BuildOptions): AnswerPipe {
     { native, unwrap: provider.upstream.unwrap, inspect: inspector(options) },
     (json) => {
       const encoder = client.protocol.streamEncoder(answerContext(options));
-      const parts = protocols[native].decodeResponse(json);
+      const parts = partsOf(options, json);
       const error = parts.find((part) => part.type === 'error');
       if (error) throw streamFailure(error, options.call.now);
       return (

@@ -11,7 +11,12 @@ export function cutShort(): Failure {
 }
 
 export function emptyAnswer(): Failure {
-  return new Failure({ kind: 'transient', status: 502, message: 'the upstream sent an empty answer', code: 'upstream_empty' });
+  return new Failure({
+    kind: 'transient',
+    status: 502,
+    message: 'the upstream sent an empty answer',
+    code: 'upstream_empty',
+  });
 }
 
 export function notJson(): Failure {

@@ -1,5 +1,5 @@
 // Same protocol, but each event must be opened: a Google envelope is taken off, or a Responses end is repaired.
-import { Failure } from '../../failure.ts';
+import type { Failure } from '../../failure.ts';
 import type { JsonObject, ProtocolId, Usage } from '../../protocols/neutral.ts';
 import { formatSse, type SseParser, sseParser } from '../../protocols/sse.ts';
 import { cutShort, emptyAnswer } from './failures.ts';

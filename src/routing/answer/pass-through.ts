@@ -2,8 +2,8 @@
 // unless an event is the first, tells usage, or may be an error. Source: spec/protocols.md §4; spec/upstreams.md §8 rows 1–8.
 import { Failure } from '../../failure.ts';
 import type { ProtocolId, Usage } from '../../protocols/neutral.ts';
-import { type Bytes, noBytes, type AnswerPipe } from './pipe.ts';
 import { cutShort, emptyAnswer } from './failures.ts';
+import { type AnswerPipe, type Bytes, noBytes } from './pipe.ts';
 import { type StreamFacts, streamFacts } from './stream-facts.ts';
 
 export interface PassThroughOptions {
@@ -88,7 +88,11 @@ export class PassThroughPipe implements AnswerPipe {
 
   #checkTail(): Bytes {
     if (this.#tail.length > maxEventBytes) {
-      this.failure = new Failure({ kind: 'transient', status: 502, message: 'the upstream sent an event larger than 50 MiB' });
+      this.failure = new Failure({
+        kind: 'transient',
+        status: 502,
+        message: 'the upstream sent an event larger than 50 MiB',
+      });
       this.done = true;
     }
     return noBytes;
@@ -142,7 +146,11 @@ export class PassThroughPipe implements AnswerPipe {
     try {
       json = JSON.parse(data);
     } catch {
-      this.failure = new Failure({ kind: 'transient', status: 502, message: 'the upstream sent an event that is not JSON' });
+      this.failure = new Failure({
+        kind: 'transient',
+        status: 502,
+        message: 'the upstream sent an event that is not JSON',
+      });
       this.done = true;
       return false;
     }

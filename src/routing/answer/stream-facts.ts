@@ -32,7 +32,8 @@ export interface StreamFacts {
 const object = (value: unknown): Obj | undefined =>
   typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Obj) : undefined;
 const list = (value: unknown): unknown[] => (Array.isArray(value) ? value : []);
-const count = (value: unknown): number => (typeof value === 'number' && Number.isFinite(value) && value > 0 ? value : 0);
+const count = (value: unknown): number =>
+  typeof value === 'number' && Number.isFinite(value) && value > 0 ? value : 0;
 const filled = (value: unknown): boolean => typeof value === 'string' && value !== '';
 
 /** OpenAI chat `usage`, in either spelling. */
@@ -57,9 +58,12 @@ export function anthropicUsage(value: unknown, earlier?: Usage): Usage | undefin
   const usage = object(value);
   if (usage === undefined) return undefined;
   const tellsInput = usage.input_tokens !== undefined && usage.input_tokens !== null;
-  const cacheRead = usage.cache_read_input_tokens === undefined ? (earlier?.cacheRead ?? 0) : count(usage.cache_read_input_tokens);
+  const cacheRead =
+    usage.cache_read_input_tokens === undefined ? (earlier?.cacheRead ?? 0) : count(usage.cache_read_input_tokens);
   const cacheWrite =
-    usage.cache_creation_input_tokens === undefined ? (earlier?.cacheWrite ?? 0) : count(usage.cache_creation_input_tokens);
+    usage.cache_creation_input_tokens === undefined
+      ? (earlier?.cacheWrite ?? 0)
+      : count(usage.cache_creation_input_tokens);
   const input = tellsInput ? count(usage.input_tokens) + cacheRead + cacheWrite : (earlier?.input ?? 0);
   const output = count(usage.output_tokens) || (earlier?.output ?? 0);
   return { input, output, cacheRead, cacheWrite, total: input + output };
@@ -89,9 +93,15 @@ function chatContent(choice: Obj): boolean {
   const delta = object(choice.delta);
   if (delta === undefined) return false;
   return (
-    filled(delta.content) || filled(delta.reasoning_content) || filled(delta.reasoning) || filled(delta.refusal) ||
-    list(delta.tool_calls).length > 0 || list(delta.images).length > 0 || object(delta.function_call) !== undefined ||
-    (Array.isArray(delta.content) && delta.content.length > 0) || object(delta.audio) !== undefined
+    filled(delta.content) ||
+    filled(delta.reasoning_content) ||
+    filled(delta.reasoning) ||
+    filled(delta.refusal) ||
+    list(delta.tool_calls).length > 0 ||
+    list(delta.images).length > 0 ||
+    object(delta.function_call) !== undefined ||
+    (Array.isArray(delta.content) && delta.content.length > 0) ||
+    object(delta.audio) !== undefined
   );
 }
 
@@ -118,7 +128,8 @@ export const streamFacts: Record<ProtocolId, StreamFacts> = {
     read(json) {
       const usage = json.type === 'message_start' ? anthropicUsage(object(json.message)?.usage) : undefined;
       return {
-        content: json.type === 'content_block_start' || json.type === 'content_block_delta' || json.type === 'message_delta',
+        content:
+          json.type === 'content_block_start' || json.type === 'content_block_delta' || json.type === 'message_delta',
         end: json.type === 'message_stop',
         terminator: json.type === 'message_stop',
         error: json.type === 'error' || (object(json.error) !== undefined && json.type === undefined),
@@ -145,14 +156,22 @@ export const streamFacts: Record<ProtocolId, StreamFacts> = {
   },
   'openai-responses': {
     usageMark: Buffer.from('"usage":{'),
-    endMarks: [Buffer.from('"response.completed"'), Buffer.from('"response.incomplete"'), Buffer.from('"response.done"'), Buffer.from('"response.failed"')],
+    endMarks: [
+      Buffer.from('"response.completed"'),
+      Buffer.from('"response.incomplete"'),
+      Buffer.from('"response.done"'),
+      Buffer.from('"response.failed"'),
+    ],
     read(json) {
       const end = responsesEnds.has(json.type);
       return {
         content: !responsesOpening.has(json.type) && typeof json.type === 'string' && json.type.startsWith('response.'),
         end,
         terminator: end,
-        error: json.type === 'error' || json.type === 'response.failed' || (json.type === undefined && object(json.error) !== undefined),
+        error:
+          json.type === 'error' ||
+          json.type === 'response.failed' ||
+          (json.type === undefined && object(json.error) !== undefined),
         usage: end ? openaiUsage(object(json.response)?.usage) : undefined,
       };
     },

@@ -88,7 +88,10 @@ export class TranslateStreamPipe implements AnswerPipe {
     if (part.type === 'usage') this.usage = part.usage;
     else if (part.type === 'finish') this.#finished = true;
     if (!this.committed && substance.has(part.type)) this.committed = true;
-    const named = part.type === 'tool-start' && this.#options.toolName ? { ...part, name: this.#options.toolName(part.name) } : part;
+    const named =
+      part.type === 'tool-start' && this.#options.toolName
+        ? { ...part, name: this.#options.toolName(part.name) }
+        : part;
     this.#out += this.#options.encoder.write(named);
   }
 

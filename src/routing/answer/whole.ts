@@ -223,7 +223,9 @@ export class FoldPipe extends WholePipe {
     if (part.type === 'usage') this.usage = part.usage;
     if (part.type === 'finish') this.#finished = true;
     this.#parts.push(
-      part.type === 'tool-start' && this.#options.toolName ? { ...part, name: this.#options.toolName(part.name) } : part,
+      part.type === 'tool-start' && this.#options.toolName
+        ? { ...part, name: this.#options.toolName(part.name) }
+        : part,
     );
   }
 }

@@ -68,7 +68,14 @@ export function findModel(routes: readonly Route[], path: string): Route {
     // An undecodable name is an unknown one.
   }
   const id = name.replace(/^models\//, '');
-  const found = routes.find((route) => route.id === id) ?? routes.find((route) => route.id.toLowerCase() === id.toLowerCase());
+  const found =
+    routes.find((route) => route.id === id) ?? routes.find((route) => route.id.toLowerCase() === id.toLowerCase());
   if (found) return found;
-  throw new Failure({ kind: 'not-found', status: 404, code: 'model_not_found', message: `unknown model ${JSON.stringify(id.slice(0, 256))}`, scope: 'request' });
+  throw new Failure({
+    kind: 'not-found',
+    status: 404,
+    code: 'model_not_found',
+    message: `unknown model ${JSON.stringify(id.slice(0, 256))}`,
+    scope: 'request',
+  });
 }
