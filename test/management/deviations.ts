@@ -69,6 +69,7 @@ export const deviations: Record<string, Deviation> = {
   '459': { why: 'our own words', error: 'invalid json' },
   '461': { why: 'our own words', error: 'invalid service account' },
   '654': { why: 'two faults at once: the project is looked at first', error: 'project_id missing' },
+  '668': { why: 'R18: the state of a credential stays', body: false },
 
   // usage and logs
   ...each('471 472 480', { why: 'config.md §12: `source` is masked', body: false }),

@@ -192,6 +192,7 @@ export async function openEcho(names: Record<string, string> = {}): Promise<Echo
     }
     const { host, authorization = null } = request.headers;
     response.setHeader('content-type', 'application/json');
+    response.setHeader('server', 'echo');
     const fields = Object.entries({ method: request.method, path: request.url, authorization, host });
     response.end(`{${fields.map(([name, value]) => `"${name}": ${JSON.stringify(value)}`).join(', ')}}`);
   });

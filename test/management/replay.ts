@@ -226,8 +226,9 @@ export const before: Record<string, (lab: Lab) => void | Promise<void>> = {
     }
   },
   '466': (lab) => {
-    const state = lab.router.stateOf('claude-alice@example.com.json');
-    state.lastError = { message: 'x', status: 0, at: lab.clock.now };
+    for (const name of ['alice', 'gina']) {
+      lab.router.stateOf(`claude-${name}@example.com.json`).lastError = { message: 'x', status: 0, at: lab.clock.now };
+    }
   },
   '471': (lab) => {
     record(lab, 'client-key-1', 'up-model-a', false);
