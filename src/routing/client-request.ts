@@ -49,7 +49,6 @@ export class ClientRequest {
   constructor(options: ClientRequestOptions) {
     this.id = options.id;
     this.protocol = options.protocol;
-    this.translateAlways = options.translateAlways ?? false;
     this.operation = options.operation;
     this.bytes = options.bytes;
     this.headers = options.headers;
@@ -60,6 +59,7 @@ export class ClientRequest {
     if (scan === 'deep') throw invalidRequest(`the request body is nested more than ${maxDepth} levels deep`);
     this.scan = scan;
     if (scan === undefined) this.#json = parseBody(options.bytes);
+    this.translateAlways = options.translateAlways ?? (this.protocol.id === 'openai-chat' && this.#isResponsesShaped());
     this.model = options.model ?? readModel(this.#member('model'));
     this.stream = options.stream ?? readStream(this.#member('stream'), this.protocol.id);
   }
@@ -86,6 +86,13 @@ export class ClientRequest {
 
   get protocolId(): ProtocolId {
     return this.protocol.id;
+  }
+
+  /** A Responses body sent to the chat route is read all the same, but never passed on as it is (spec/protocols.md §1). */
+  #isResponsesShaped(): boolean {
+    const has = (name: string): boolean =>
+      this.scan ? member(this.scan, name) !== undefined : this.#json?.[name] !== undefined;
+    return !has('messages') && (has('input') || has('instructions'));
   }
 
   #member(name: string): unknown {

@@ -59,18 +59,16 @@ function nativeBody(options: PrepareOptions, native: ProtocolId, same: boolean, 
   const upstream = provider.upstream;
   const streams = upstream.streams?.(call) ?? call.stream;
   const clientBody = same || options.suffix === undefined ? client.json() : undefined;
-  const encode = (): JsonObject =>
-    same
-      ? {
-          ...(clientBody ?? client.json()),
-          ...('model' in (clientBody ?? {}) || native !== 'gemini' ? { model: call.model } : {}),
-        }
-      : protocols[native].encodeRequest(client.neutral(), {
-          model: call.model,
-          stream: streams,
-          provider: provider.id,
-        });
-  let body = encode();
+  let body: JsonObject = same
+    ? {
+        ...(clientBody ?? client.json()),
+        ...('model' in (clientBody ?? {}) || native !== 'gemini' ? { model: call.model } : {}),
+      }
+    : protocols[native].encodeRequest(client.neutral(), {
+        model: call.model,
+        stream: streams,
+        provider: provider.id,
+      });
   const neutral = same ? undefined : client.neutral();
   body = applyThinking(body, {
     dialect: upstream.thinking,
@@ -84,13 +82,15 @@ function nativeBody(options: PrepareOptions, native: ProtocolId, same: boolean, 
     info: route.info,
     model: call.model,
   });
+  // What the client itself said, thinking included: `default` rules never overrule it.
+  const original = rules.empty ? undefined : structuredClone(body);
   body = upstream.adapt(body, call);
-  if (!rules.empty) {
+  if (original !== undefined) {
     body = rules.apply(body, {
       native,
       provider: provider.id,
       names: [call.model, base, client.model],
-      original: encode(),
+      original,
     });
   }
   return upstream.finish?.(body, call) ?? body;
