@@ -3,7 +3,7 @@ import { Failure, invalidRequest } from '../failure.ts';
 import type { ChatRequest, JsonObject, ProtocolId } from '../protocols/neutral.ts';
 import type { Protocol } from '../protocols/protocol.ts';
 import type { Operation } from '../providers/provider.ts';
-import { type BodyScan, maxDepth, member, scanObject, valueOf } from './scan.ts';
+import { type BodyScan, maxDepth, member, memberValue, scanObject } from './scan.ts';
 
 export type Headers = Readonly<Record<string, string | string[] | undefined>>;
 

@@ -404,6 +404,7 @@ export class DispatchLoop {
               native: prepared.native,
               same: prepared.same,
               expectStream: prepared.request.stream,
+              fallback: trace.answeredBy !== undefined,
             },
             headers,
           ),

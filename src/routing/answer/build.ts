@@ -23,6 +23,8 @@ export interface BuildOptions {
   same: boolean;
   /** The upstream leg was asked to stream. */
   expectStream: boolean;
+  /** Another model answers than the one asked for. */
+  fallback: boolean;
 }
 
 export function buildPipe(options: BuildOptions, headers: UpstreamResponse['headers']): AnswerPipe {
@@ -39,7 +41,9 @@ export function buildPipe(options: BuildOptions, headers: UpstreamResponse['head
  * The name to show instead of the upstream's own: an alias, because it is the only name that the client knows. A prefix or
  * a thinking suffix only chooses; the upstream's name is the answer's (spec/protocols.md §3.2, spec/upstreams.md §8 row 20).
  */
-function shownModel({ client, call }: BuildOptions): string | undefined {
+function shownModel({ client, call, fallback }: BuildOptions): string | undefined {
+  // A fallback must not show in the answer's body: a header names the model that answered (spec/routing.md D17).
+  if (fallback) return client.model;
   const aliased = call.info !== undefined && call.info.id !== call.model;
   return aliased ? client.model : undefined;
 }
