@@ -161,26 +161,29 @@ export async function openAuthFolder(options: AuthFolderOptions): Promise<AuthFo
     },
 
     async update(id, change) {
-      return store.withLock(id, async (fresh, put) => {
-        if (fresh === undefined) return undefined;
-        const changed = change(fresh);
-        if (changed !== undefined) await put(changed);
+      const name = fileOf(id);
+      return withFileLock(pathOf(name), async () => {
+        const fresh = readFresh(name);
+        const changed = fresh && change(fresh);
+        if (changed === undefined) loadAll([name]);
+        else await write(name, changed);
         return snapshot.get(id);
       });
     },
 
     async withLock(id, work) {
       const name = fileOf(id);
-      return withFileLock(pathOf(name), async () => {
+      // A lock of its own: the work may take as long as a token exchange, and edits and deletions must not wait for it.
+      return withFileLock(`${pathOf(name)}.refresh`, async () => {
         const fresh = readFresh(name);
         // What another process wrote is seen by everyone here before the work looks.
         loadAll([name]);
-        return work(fresh, async (fields) => {
-          // Someone may have edited or deleted the file during the work, without the lock.
-          const current = readFresh(name);
-          if (current === undefined) return;
-          await write(name, applyChanges(current, fresh ?? {}, fields));
-        });
+        return work(fresh, (fields) =>
+          withFileLock(pathOf(name), async () => {
+            const current = readFresh(name);
+            if (current !== undefined) await write(name, applyChanges(current, fresh ?? {}, fields));
+          }),
+        );
       });
     },
 

@@ -134,7 +134,11 @@ export interface CredentialStore {
    * undefined for no change. Resolves undefined when the credential is gone: a deleted file is never re-created.
    */
   update(id: string, update: (fresh: JsonObject) => JsonObject | undefined): Promise<Credential | undefined>;
-  /** Runs `work` under the cross-process lock of this credential, with the fields as they are on disk now. */
+  /**
+   * Runs `work`, which may take as long as a token exchange, alone among all processes, with the fields as they are on
+   * disk now. Edits and deletions go on meanwhile; `write` merges what changed into what is there then, or does nothing
+   * when the credential is gone.
+   */
   withLock<T>(
     id: string,
     work: (fresh: JsonObject | undefined, write: (fields: JsonObject) => Promise<void>) => Promise<T>,

@@ -59,15 +59,19 @@ export function mergeRefresh(fresh: JsonObject, answer: JsonObject): JsonObject 
   return Object.fromEntries(merged);
 }
 
+/** Where a login keeps its secrets: when one of them is another, it is another login. */
+const secretKeys = ['access_token', 'refresh_token', 'token', 'api_key', 'cookie'] as const;
+
 /**
  * What `after` changed since `before`, applied to `current`: an edit that someone made meanwhile survives. Members of a
- * nested `token` count one by one.
+ * nested `token` count one by one. When `current` is another login by now, its tokens win over the ones of `after`.
  */
 export function applyChanges(current: JsonObject, before: JsonObject, after: JsonObject): JsonObject {
   const result = new Map(Object.entries(current));
+  const otherLogin = secretKeys.some((key) => !sameJson(before[key], current[key]));
   for (const key of new Set([...Object.keys(before), ...Object.keys(after)])) {
     const [was, is, now] = [before[key], after[key], current[key]];
-    if (sameJson(was, is)) continue;
+    if (sameJson(was, is) || (otherLogin && lifecycleKeys.has(key))) continue;
     if (is === undefined) result.delete(key);
     else if (key === 'token' && isObject(was) && isObject(is) && isObject(now)) {
       result.set(key, applyChanges(now, was, is));

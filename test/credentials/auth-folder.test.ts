@@ -349,6 +349,29 @@ describe('writing credentials', () => {
     assert.deepEqual(ids(store), []);
   });
 
+  it('takes edits, logins and deletions at once while a token exchange is under way', async () => {
+    folder.put('a.json', good('a@x'));
+    folder.put('b.json', good('b@x'));
+    const store = await folder.open();
+    let finish = () => {};
+    const answered = new Promise<void>((resolve) => {
+      finish = resolve;
+    });
+    const exchange = (id: string) =>
+      store.withLock(id, async (fresh, write) => {
+        await answered;
+        await write({ ...fresh, access_token: 'from exchange', refresh_token: 'rotated' });
+      });
+    const both = [exchange('a.json'), exchange('b.json')];
+    assert.equal((await store.update('a.json', (fresh) => ({ ...fresh, note: 'n' })))?.note, 'n');
+    assert.equal(await store.remove('b.json'), true);
+    finish();
+    await Promise.all(both);
+    assert.deepEqual(ids(store), ['a.json']);
+    assert.equal(store.get('a.json')?.note, 'n');
+    assert.equal(store.get('a.json')?.token?.reveal(), 'from exchange');
+  });
+
   it('runs parallel changes one after the other, none is lost', async () => {
     folder.put('a.json', good('a@x', { count: 0 }));
     const [one, two] = [await folder.open(), await folder.open()];

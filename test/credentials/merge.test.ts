@@ -37,6 +37,17 @@ describe('changes over an edited file', () => {
   });
 });
 
+describe('changes over another login', () => {
+  it('leave its tokens alone, and still bring the rest', () => {
+    const before = { access_token: 'a', refresh_token: 'r', expired: '1' };
+    const after = { access_token: 'a2', refresh_token: 'r2', expired: '2', plan: 'plus' };
+    const login = { access_token: 'b', refresh_token: 's', expired: '9', note: 'n' };
+    assert.deepEqual(applyChanges(login, before, after), { ...login, plan: 'plus' });
+    const edited = { ...before, expired: '5', note: 'n' };
+    assert.deepEqual(applyChanges(edited, before, after), { ...after, note: 'n' });
+  });
+});
+
 describe('a new login over a file', () => {
   it('replaces tokens, drops dead ones, keeps settings and organization', () => {
     const old = { type: 'x', id_token: 'old', access_token: 'old', cookie: 'c', note: 'n', organization_uuid: 'o' };

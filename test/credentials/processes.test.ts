@@ -8,6 +8,7 @@ import path from 'node:path';
 import { createInterface } from 'node:readline';
 import { after, afterEach, beforeEach, describe, it } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
+import { buildSync } from 'esbuild';
 import { Folder, good } from './fakes.ts';
 
 let folder: Folder;
@@ -20,11 +21,19 @@ afterEach(async () => {
   await folder.close();
 });
 
+/** As plain JavaScript: what is started fifty times must start fast. */
+function bundled(script: string): string {
+  const outfile = folder.file(`${script}.mjs`);
+  const entryPoints = [path.join(import.meta.dirname, 'children', script)];
+  buildSync({ entryPoints, outfile, bundle: true, platform: 'node', format: 'esm' });
+  return outfile;
+}
+
 function child(
   script: string,
   ...args: string[]
 ): ChildProcess & { lines: string[]; until(text: string): Promise<void> } {
-  const file = path.join(import.meta.dirname, 'children', script);
+  const file = path.resolve(import.meta.dirname, 'children', script);
   const started = spawn(process.execPath, [file, ...args], { stdio: ['ignore', 'pipe', 'inherit'] });
   running.add(started);
   started.on('exit', () => running.delete(started));
@@ -58,11 +67,12 @@ function kill(process: ChildProcess): Promise<void> {
 
 describe('kill -9 while a credential is written', () => {
   it('leaves a whole file of mode 0600, fifty times', async () => {
+    const script = bundled('writer.ts');
     const lane = async (name: string) => {
       const file = folder.file(name);
       folder.put(name, { type: 'claude', end: true }, 0o644);
       for (let round = 0; round < 17; round++) {
-        const writer = child('writer.ts', file);
+        const writer = child(script, file);
         await writer.until('ready');
         await pause(Math.random() * 12);
         await kill(writer);
@@ -149,7 +159,7 @@ describe('two processes on one auth folder', () => {
     delayMs = 0;
     // As if the eight seconds after which a lock counts as abandoned had passed.
     const long = new Date(Date.now() - 9_000);
-    utimesSync(folder.file('k.json.lock'), long, long);
+    utimesSync(folder.file('k.json.refresh.lock'), long, long);
     const survivor = child('refresher.ts', folder.path, target);
     await survivor.until('k.json new-rt-k.json active');
     assert.equal(reused, 0);
