@@ -52,13 +52,14 @@ function encodeRequest(given: HttpOptions): { headers: Record<string, string>; b
 type Body = AsyncIterable<Buffer> & { destroy(error?: Error): unknown } & NodeJS.ReadableStream;
 
 async function readText(body: Body, encoding: string | string[] | undefined, signal: AbortSignal): Promise<string> {
-  const decoder = createDecoder(encoding);
-  body.on('error', (error) => decoder.destroy(error));
-  const stop = () => decoder.destroy(signal.reason);
-  signal.addEventListener('abort', stop, { once: true });
   const chunks: Buffer[] = [];
   let size = 0;
+  let stop = () => {};
   try {
+    const decoder = createDecoder(encoding);
+    body.on('error', (error) => decoder.destroy(error));
+    stop = () => void decoder.destroy(signal.reason);
+    signal.addEventListener('abort', stop, { once: true });
     for await (const chunk of body.pipe(decoder) as AsyncIterable<Buffer>) {
       chunks.push(chunk);
       size += chunk.length;
@@ -105,6 +106,8 @@ const reasons: Readonly<Record<string, string>> = {
   ETIMEDOUT: 'connection timed out',
   UND_ERR_CONNECT_TIMEOUT: 'connection timed out',
   UND_ERR_SOCKET: 'connection closed',
+  // Upstream calls have no such limit: only a proxy that is asked for a tunnel has.
+  UND_ERR_HEADERS_TIMEOUT: 'the proxy does not answer',
   UND_ERR_ABORTED: 'the proxy refused the connection',
   UND_ERR_PRX_TLS: 'the TLS certificate of the proxy is not trusted',
   CERT_HAS_EXPIRED: 'its TLS certificate has expired',

@@ -71,6 +71,11 @@ describe('the small HTTP client', () => {
         response.writeHead(200, { 'content-encoding': 'gzip' }).end(zlib.gzipSync('hello world').subarray(0, -4)),
       'ERR_BAD_ENCODING',
     ],
+    [
+      'an unknown encoding',
+      (_request, response) => response.writeHead(200, { 'content-encoding': 'rot13' }).end('uryyb'),
+      'ERR_BAD_ENCODING',
+    ],
     ['no answer in time', () => {}, 'ERR_TIMEOUT'],
     ['an endless answer', (_request, response) => void response.writeHead(200).write('x'), 'ERR_TIMEOUT'],
   ];

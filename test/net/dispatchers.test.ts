@@ -121,6 +121,14 @@ describe('a proxy that does not work is an error', () => {
       assert.equal(site.requests.length, 0);
     });
   }
+  it('a silent http proxy ends with the connect limit', async () => {
+    const silent = net.createServer(() => {});
+    await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
+    after(() => silent.close());
+    const dispatchers = await pools(`http://127.0.0.1:${(silent.address() as net.AddressInfo).port}`, {}, 50);
+    await assert.rejects(get(dispatchers, 'https://api.test/'), { code: 'UND_ERR_HEADERS_TIMEOUT' });
+  });
+
   it('a silent socks5 proxy ends with the connect limit', async () => {
     const silent = net.createServer(() => {});
     await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
