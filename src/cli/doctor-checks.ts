@@ -93,7 +93,8 @@ function checkCredential(credential: Credential, provider: Provider | undefined,
   }
   if (credential.status !== 'active') {
     const message = credential.statusMessage ?? credential.status;
-    return { level: 'fail', about, text: `${name}: ${message}`, advice: again };
+    const said = message.includes(again);
+    return { level: 'fail', about, text: `${name}: ${message}`, ...(said ? {} : { advice: again }) };
   }
   if (credential.expiresAt !== undefined && credential.expiresAt <= now) {
     const since = new Date(credential.expiresAt).toISOString();

@@ -85,15 +85,15 @@ export function openTerminal(streams: TerminalStreams): OwnedTerminal {
     ended = true;
     if (pipeRest !== '') takeLine(pipeRest);
     pipeRest = '';
-    if (question !== undefined) finish(gathered.length > 0 ? gathered.join('\n') : undefined);
+    if (question === undefined) return;
+    output.write('\n');
+    finish(gathered.length > 0 ? gathered.join('\n') : undefined);
   };
   const startReading = (): void => {
     if (reading) return;
     reading = true;
     if (interactive) input.setRawMode?.(true);
     input.on('data', onData);
-    input.once('end', onEnd);
-    input.once('error', onEnd);
     input.ref?.();
     input.resume();
   };
@@ -101,8 +101,6 @@ export function openTerminal(streams: TerminalStreams): OwnedTerminal {
     if (!reading) return;
     reading = false;
     input.off('data', onData);
-    input.off('end', onEnd);
-    input.off('error', onEnd);
     input.pause();
     if (interactive) input.setRawMode?.(false);
     input.unref?.();
@@ -116,6 +114,10 @@ export function openTerminal(streams: TerminalStreams): OwnedTerminal {
     stream.write(`\r\u001b[K${line}\n`);
     output.write(question.prompt + (question.secret ? '' : editor.typed));
   };
+
+  // A stream may end between two questions: heard whenever it happens. Listening does not start the reading.
+  input.once('end', onEnd);
+  input.once('error', onEnd);
 
   return {
     interactive,
@@ -152,6 +154,7 @@ export function openTerminal(streams: TerminalStreams): OwnedTerminal {
     close() {
       if (question !== undefined) finish(undefined);
       stopReading();
+      input.off('end', onEnd);
     },
   };
 }
