@@ -7,12 +7,22 @@ import { type BodyScan, maxDepth, member, memberValue, scanObject } from './scan
 
 export type Headers = Readonly<Record<string, string | string[] | undefined>>;
 
+/** An older form of a protocol that an upstream of the protocol can answer: only the shape differs, so nothing is lost. */
+export interface Face {
+  /** The client's body in the protocol's own form. */
+  request(body: JsonObject): JsonObject;
+  /** The upstream's whole answer in the older form. */
+  answer(body: JsonObject): JsonObject;
+  /** The same for the data of one event; undefined drops it. */
+  event(data: string): string | undefined;
+}
+
 export interface ClientRequestOptions {
   id: string;
   /** How the client speaks: requests are decoded and answers encoded with it. */
   protocol: Protocol;
-  /** Legacy completions: spoken like `openai-chat`, but nothing can be passed through. */
-  translateAlways?: boolean;
+  /** Legacy completions: an older form of `openai-chat`. */
+  face?: Face;
   operation: Operation;
   /** Model and stream flag when the URL carries them (Gemini). */
   model?: string;
@@ -29,6 +39,8 @@ export interface ClientRequestOptions {
 export class ClientRequest {
   readonly id: string;
   readonly protocol: Protocol;
+  readonly face: Face | undefined;
+  /** The body is in another protocol's form: it is never passed on as it is. */
   readonly translateAlways: boolean;
   readonly operation: Operation;
   /** As sent, thinking suffix included. */
@@ -49,6 +61,7 @@ export class ClientRequest {
   constructor(options: ClientRequestOptions) {
     this.id = options.id;
     this.protocol = options.protocol;
+    this.face = options.face;
     this.operation = options.operation;
     this.bytes = options.bytes;
     this.headers = options.headers;
@@ -59,7 +72,8 @@ export class ClientRequest {
     if (scan === 'deep') throw invalidRequest(`the request body is nested more than ${maxDepth} levels deep`);
     this.scan = scan;
     if (scan === undefined) this.#json = parseBody(options.bytes);
-    this.translateAlways = options.translateAlways ?? (this.protocol.id === 'openai-chat' && this.#isResponsesShaped());
+    this.translateAlways =
+      this.protocol.id === 'openai-chat' && options.face === undefined && this.#isResponsesShaped();
     this.model = options.model ?? readModel(this.#member('model'));
     this.stream = options.stream ?? readStream(this.#member('stream'), this.protocol.id);
   }

@@ -45,7 +45,7 @@ export function prepare(options: PrepareOptions): Prepared {
 /** The fast path; undefined when the body must be parsed. */
 function splicedBody(client: ClientRequest, call: UpstreamCall, provider: Provider): Buffer | undefined {
   const { scan } = client;
-  if (scan === undefined || provider.upstream.passThrough === undefined) return undefined;
+  if (scan === undefined || client.face !== undefined || provider.upstream.passThrough === undefined) return undefined;
   const keys = new Set<string>();
   for (const found of scan.members) keys.add(found.name);
   const add = provider.upstream.passThrough({ model: client.model, stream: client.stream, keys }, call);
@@ -58,10 +58,11 @@ function nativeBody(options: PrepareOptions, native: ProtocolId, same: boolean, 
   const { client, call, provider, route, base } = options;
   const upstream = provider.upstream;
   const streams = upstream.streams?.(call) ?? call.stream;
-  const clientBody = same || options.suffix === undefined ? client.json() : undefined;
+  const read = (): JsonObject => client.face?.request(client.json()) ?? client.json();
+  const clientBody = same || options.suffix === undefined ? read() : undefined;
   let body: JsonObject = same
     ? {
-        ...(clientBody ?? client.json()),
+        ...(clientBody ?? read()),
         ...('model' in (clientBody ?? {}) || native !== 'gemini' ? { model: call.model } : {}),
       }
     : protocols[native].encodeRequest(client.neutral(), {

@@ -4,7 +4,7 @@ import type { Config } from '../config/index.ts';
 import { Failure } from '../failure.ts';
 import type { Protocol } from '../protocols/protocol.ts';
 import type { Operation } from '../providers/provider.ts';
-import { ClientRequest } from '../routing/client-request.ts';
+import { ClientRequest, type Face } from '../routing/client-request.ts';
 import type { DispatchLoop, RequestTrace } from '../routing/dispatch.ts';
 import { type KeyRing, keyDigest, presentedKeys } from './access.ts';
 import { ResponseSink, writeFailure } from './answer.ts';
@@ -13,7 +13,7 @@ import { readBody } from './body.ts';
 export interface RouteFacts {
   protocol: Protocol;
   operation: Operation;
-  translateAlways?: boolean;
+  face?: Face;
   /** From the URL (Gemini). */
   model?: string;
   stream?: boolean;

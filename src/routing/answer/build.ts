@@ -117,8 +117,12 @@ function streamPipe(options: BuildOptions): AnswerPipe {
     failureOf: failureOfData(options),
     encodeFailure: encodeFailure(options),
   };
-  if (unwrap || native === 'openai-responses') return new MapStreamPipe({ ...common, unwrap });
-  return new PassThroughPipe({ ...common, wantsUsage: native !== 'openai-chat' || asksForUsage(client) });
+  const wantsUsage = native !== 'openai-chat' || asksForUsage(client);
+  const reshape = client.face?.event;
+  if (unwrap || reshape || native === 'openai-responses') {
+    return new MapStreamPipe({ ...common, unwrap, reshape, wantsUsage });
+  }
+  return new PassThroughPipe({ ...common, wantsUsage });
 }
 
 /** `stream_options.include_usage`, from the bytes: most requests say nothing about it. */
@@ -134,8 +138,11 @@ function jsonPipe(options: BuildOptions): AnswerPipe {
     unwrap: provider.upstream.unwrap,
     inspect: inspector(options),
     convert: (json, text) => {
-      if (same)
-        return model !== undefined && typeof json.model === 'string' ? JSON.stringify({ ...json, model }) : text;
+      if (same) {
+        const named = model !== undefined && typeof json.model === 'string' ? { ...json, model } : json;
+        if (client.face) return JSON.stringify(client.face.answer(named));
+        return named === json ? text : JSON.stringify(named);
+      }
       return JSON.stringify(encodeWhole(options, partsOf(options, json)));
     },
   });

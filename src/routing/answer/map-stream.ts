@@ -1,16 +1,21 @@
-// Same protocol, but each event must be opened: a Google envelope is taken off, or a Responses end is repaired.
+// Same protocol, but each event must be opened: a Google envelope is taken off, a Responses end is repaired, or the client
+// speaks an older form of the protocol.
 import type { Failure } from '../../failure.ts';
 import type { JsonObject, ProtocolId, Usage } from '../../protocols/neutral.ts';
 import { formatSse, type SseParser, sseParser } from '../../protocols/sse.ts';
 import { cutShort, emptyAnswer } from './failures.ts';
 import { type AnswerPipe, type Bytes, noBytes } from './pipe.ts';
-import { streamFacts } from './stream-facts.ts';
+import { type EventFacts, streamFacts } from './stream-facts.ts';
 import { asFailure } from './translate-stream.ts';
 import { repairedResponse, repairItems } from './whole.ts';
 
 export interface MapOptions {
   protocol: ProtocolId;
   unwrap?: (data: string) => string;
+  /** The data of one event in the client's form; undefined drops the event. */
+  reshape?: (data: string) => string | undefined;
+  /** Forward the usage-only chunk of chat (`choices: []`). */
+  wantsUsage: boolean;
   /** Name to show instead of the upstream's. */
   model: string | undefined;
   failureOf(data: string): Failure;
@@ -46,7 +51,10 @@ export class MapStreamPipe implements AnswerPipe {
     if (!this.done) {
       this.done = true;
       if (!this.#sawEnd) this.failure = this.#sawAnything ? cutShort() : emptyAnswer();
-      else this.committed = true;
+      else {
+        this.committed = true;
+        this.#out += streamFacts[this.#options.protocol].missingEnding(false);
+      }
     }
     return this.#take();
   }
@@ -57,7 +65,11 @@ export class MapStreamPipe implements AnswerPipe {
   }
 
   #event(name: string, received: string): void {
-    if (this.done || received === '[DONE]') return;
+    if (this.done) return;
+    if (received === '[DONE]') {
+      this.#sawEnd ||= this.committed;
+      return;
+    }
     this.#sawAnything = true;
     const { protocol, unwrap, model } = this.#options;
     let data = unwrap ? unwrap(received) : received;
@@ -82,9 +94,19 @@ export class MapStreamPipe implements AnswerPipe {
         data = JSON.stringify(json);
       }
     }
-    this.#out += formatSse(name, data);
     if (facts.end) this.#sawEnd = true;
+    this.#write(name, data, json, facts);
     if (facts.terminator) this.done = true;
+  }
+
+  #write(name: string, data: string, json: JsonObject, facts: EventFacts): void {
+    const { protocol, reshape, model, wantsUsage } = this.#options;
+    if (protocol === 'openai-chat') {
+      if (facts.usageOnly && !wantsUsage) return;
+      if (model !== undefined && 'model' in json) data = JSON.stringify({ ...json, model });
+    }
+    const shown = reshape ? reshape(data) : data;
+    if (shown !== undefined) this.#out += formatSse(name, shown);
   }
 
   #guard(work: () => void): void {
