@@ -87,7 +87,8 @@ export async function openAuthFolder(options: AuthFolderOptions): Promise<AuthFo
       if (process.platform !== 'win32' && (mode & 0o022) !== 0) {
         log.warn(`the auth folder ${folder} can be written by other users: chmod go-w it`);
       }
-      tidy(folder, log);
+      removeLeftovers(folder);
+      warnOfNested(folder, log);
     } catch (error) {
       log.warn(`the auth folder ${folder} cannot be used: ${(error as NodeJS.ErrnoException).code}`);
     }
@@ -108,6 +109,14 @@ export async function openAuthFolder(options: AuthFolderOptions): Promise<AuthFo
   // The watch first: what changes between listing and watching must not be missed.
   let watcher = watchIt();
   rescan();
+  // What was too young at the start, after a kill -9, is old enough now.
+  const cancelSweep = clock.after(90_000, () => {
+    try {
+      removeLeftovers(folder);
+    } catch {
+      // The folder is gone: that was told already.
+    }
+  });
 
   const readFresh = (name: string): JsonObject | undefined => {
     const file = readFolderFile(folder, name, false);
@@ -212,26 +221,45 @@ export async function openAuthFolder(options: AuthFolderOptions): Promise<AuthFo
 
     async close() {
       watcher?.close();
+      cancelSweep();
       snapshot.close();
     },
   };
   return store;
 }
 
-/** Removes what killed processes left behind, and says once when files lie where nobody reads them. */
-function tidy(folder: string, log: AuthFolderLog): void {
-  const nested: string[] = [];
+/** Removes what killed processes left behind: temporary files and locks. */
+function removeLeftovers(folder: string): void {
   for (const entry of readdirSync(folder, { withFileTypes: true })) {
     const file = path.join(folder, entry.name);
     try {
-      if (entry.isFile() && isAbandoned(entry.name, Date.now() - statSync(file).mtimeMs)) unlinkSync(file);
-      else if (entry.isDirectory() && /\.lock\.stale-/.test(entry.name)) rmdirSync(file);
-      else if (entry.isDirectory() && !entry.name.startsWith('.') && !/\.(?:lock|json)$/i.test(entry.name)) {
-        if (readdirSync(file).some(isCredentialName)) nested.push(entry.name);
-      }
+      const ageMs = Date.now() - statSync(file).mtimeMs;
+      if (entry.isFile() && isAbandoned(entry.name, ageMs)) unlinkSync(file);
+      // A holder touches its lock every other second; an old one is nobody's. rmdir removes empty folders only.
+      if (entry.isDirectory() && /\.json(?:\.refresh)?\.lock(?:\.stale-.*)?$/i.test(entry.name) && ageMs > 60_000)
+        rmdirSync(file);
     } catch {
-      // Unreadable: not ours to judge.
+      // Gone meanwhile, or not ours to judge.
     }
   }
-  if (nested.length > 0) log.warn(`credential files in sub-folders are not read: ${nested.join(', ')}`);
+}
+
+/** Says once when files lie where nobody reads them. */
+function warnOfNested(folder: string, log: AuthFolderLog): void {
+  const nested = readdirSync(folder, { withFileTypes: true }).filter(
+    (entry) =>
+      entry.isDirectory() &&
+      !/^\.|\.(?:lock|json)$/i.test(entry.name) &&
+      holdsCredentials(path.join(folder, entry.name)),
+  );
+  if (nested.length === 0) return;
+  log.warn(`credential files in sub-folders are not read: ${nested.map(({ name }) => name).join(', ')}`);
+}
+
+function holdsCredentials(folder: string): boolean {
+  try {
+    return readdirSync(folder).some(isCredentialName);
+  } catch {
+    return false;
+  }
 }

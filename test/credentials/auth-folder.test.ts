@@ -151,7 +151,7 @@ describe('reading the auth folder', () => {
     assert.ok(took < 3_000, `${took} ms`);
   });
 
-  it('removes temporary files that killed processes left, not those of running ones', async () => {
+  it('removes temporary files and locks that killed processes left, not those of running ones', async () => {
     const old = new Date(Date.now() - 120_000);
     const dead = `a.json.tmp-${2 ** 22 + 1}-0123456789ab`;
     const alive = `a.json.tmp-${process.ppid}-0123456789ab`;
@@ -159,7 +159,16 @@ describe('reading the auth folder', () => {
       folder.put(name, 'x');
       utimesSync(folder.file(name), old, old);
     }
-    await folder.open();
+    mkdirSync(folder.file('a.json.lock'));
+    utimesSync(folder.file('a.json.lock'), old, old);
+    mkdirSync(folder.file('b.json.lock'));
+    const clock = new FakeClock();
+    await folder.open({ clock });
+    assert.throws(() => statSync(folder.file('a.json.lock')));
+    assert.ok(statSync(folder.file('b.json.lock')));
+    utimesSync(folder.file('b.json.lock'), old, old);
+    await clock.advance(90_000);
+    assert.throws(() => statSync(folder.file('b.json.lock')));
     assert.throws(() => statSync(folder.file(dead)));
     assert.ok(statSync(folder.file(alive)));
   });
