@@ -1,6 +1,7 @@
 // The content of one credential file → credentials (one; several for the projects of a Gemini login). Pure but for sealing.
 import { hash } from 'node:crypto';
 import type { Json, JsonObject } from '../protocols/neutral.ts';
+import { loginAdvice } from '../providers/login-command.ts';
 import type { CredentialFacts, Provider } from '../providers/provider.ts';
 import { Secret } from '../secret.ts';
 import type { Credential, CredentialStatus, InvalidCredential } from './credential.ts';
@@ -84,7 +85,7 @@ function build(
     authIndex: hash('sha256', `file:${id}`).slice(0, 16),
     label: common.label || facts.label || facts.email || facts.projectId || name,
     status,
-    ...(status === 'expired' ? { statusMessage: expiredMessage(provider) } : {}),
+    ...(status === 'expired' ? { statusMessage: expiredMessage(provider, facts.kind) } : {}),
     ...common.settings,
     disabled: common.disabled,
     ...defined({
@@ -102,9 +103,8 @@ function build(
   };
 }
 
-export function expiredMessage(provider: Provider | undefined): string {
-  const how = provider?.loginCommand ? `; log in again: ${provider.loginCommand}` : '';
-  return `the token has expired and cannot be refreshed${how}`;
+export function expiredMessage(provider: Provider | undefined, kind: Credential['kind']): string {
+  return `the token has expired and cannot be refreshed${loginAdvice(provider, kind)}`;
 }
 
 function statusOf(

@@ -2,6 +2,7 @@
 import type { Config } from '../config/index.ts';
 import type { HttpClient } from '../net/http.ts';
 import type { JsonObject } from '../protocols/neutral.ts';
+import { loginAdvice } from '../providers/login-command.ts';
 import { type Provider, RefreshError, type RefreshPolicy } from '../providers/provider.ts';
 import { Secret } from '../secret.ts';
 import type { Credential, CredentialStore, ProviderId } from './credential.ts';
@@ -18,6 +19,8 @@ export interface RefresherOptions {
   http: HttpClient;
   config(): Config;
   log: { info(line: string): void; warn(line: string): void };
+  /** Counts token calls. */
+  onRefresh?(providerKey: string, ok: boolean): void;
   clock?: Clock;
   /** 0..1 */
   random?: () => number;
@@ -147,9 +150,9 @@ export function createRefresher(options: RefresherOptions): Refresher {
     const provider = providers.get(credential.provider);
     if (provider === undefined || isUsable(credential)) return;
     for (const { id, status } of siblings(credential.id)) {
-      if (status === 'active') store.setStatus(id, 'expired', expiredMessage(provider));
+      if (status === 'active') store.setStatus(id, 'expired', expiredMessage(provider, credential.kind));
     }
-    log.warn(`credential ${credential.id}: ${expiredMessage(provider)}`);
+    log.warn(`credential ${credential.id}: ${expiredMessage(provider, credential.kind)}`);
   };
 
   /** Joins the renewal under way for this file, or begins one. Rejects with the RefreshError. */
@@ -202,6 +205,7 @@ export function createRefresher(options: RefresherOptions): Refresher {
       track.notBefore = clock.now() + minGapMs;
       log.warn(`credential ${seen.id}: its new tokens cannot be saved yet: ${outcome.error.message}`);
     } else if (outcome.kind === 'refreshed') {
+      options.onRefresh?.(seen.providerKey, true);
       log.info(`credential ${seen.id}: token refreshed`);
     } else if (store.get(seen.id)?.fields === seen.fields) {
       // Nothing to do and nothing new: asking again at once would go round for ever.
@@ -228,10 +232,11 @@ export function createRefresher(options: RefresherOptions): Refresher {
         ? cause
         : new RefreshError(`token refresh failed: ${(cause as Error).message}`, { permanent: false, cause });
     track.lastError = error;
+    options.onRefresh?.(seen.providerKey, false);
     // A new login may have come in between: then it was the old one that was refused.
     const same = store.get(seen.id)?.refreshToken?.reveal() === seen.refreshToken?.reveal();
     if (error.permanent && same) {
-      const how = provider.loginCommand ? `; log in again: ${provider.loginCommand}` : '';
+      const how = loginAdvice(provider, seen.kind);
       track.dead = true;
       for (const { id } of siblings(seen.id)) store.setStatus(id, 'reauth_required', `${error.message}${how}`);
       log.warn(`credential ${seen.id} needs a new login: ${error.message}${how}`);
@@ -305,7 +310,9 @@ export function createRefresher(options: RefresherOptions): Refresher {
       };
       if (track.dead && track.lastError) return fallback(track.lastError);
       if (!policy.canRefresh(stored.fields.reveal())) {
-        return fallback(new RefreshError(expiredMessage(providers.get(stored.provider)), { permanent: true }));
+        return fallback(
+          new RefreshError(expiredMessage(providers.get(stored.provider), stored.kind), { permanent: true }),
+        );
       }
       if (track.running === undefined && mustWait(track)) {
         // After a success, a forced caller still looks whether another process has newer tokens on disk.

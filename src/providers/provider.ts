@@ -24,6 +24,8 @@ export interface Provider {
   models(credential: Credential): readonly ModelInfo[];
   /** The command that heals a dead login: `./cliproxy -claude-login`. */
   readonly loginCommand?: string;
+  /** The same for kinds of credentials that are made in another way. */
+  readonly loginCommands?: Partial<Record<Credential['kind'], string>>;
 }
 
 /** What a provider reads out of a credential file; the store adds the common keys of auth.md §6.2. */

@@ -4,6 +4,7 @@ import { type Config, milliseconds } from '../config/index.ts';
 import type { Credential } from '../credentials/credential.ts';
 import { Failure } from '../failure.ts';
 import { providers } from '../providers/index.ts';
+import { loginAdvice } from '../providers/login-command.ts';
 import { type SavedAffinity, SessionBindings } from './affinity.ts';
 import { type CooldownPolicy, defaultPolicy, isSoft, type Window } from './cooldown.ts';
 import { CredentialState, type SavedState } from './credential-state.ts';
@@ -104,12 +105,12 @@ export class Router {
         scope: 'request',
       });
     }
-    const command = providers.get(dead.provider)?.loginCommand;
+    const advice = loginAdvice(providers.get(dead.provider), dead.kind);
     throw new Failure({
       kind: 'unavailable',
       status: 503,
       code: 'auth_unavailable',
-      message: `no usable credential for model ${JSON.stringify(model)}: ${dead.statusMessage ?? `the login ${dead.label} has ended`}${command ? `; log in again with ${command}` : ''}`,
+      message: `no usable credential for model ${JSON.stringify(model)}: ${dead.statusMessage ?? `the login ${dead.label} has ended`}${dead.statusMessage?.includes('log in again') ? '' : advice}`,
       details: { reason: 'unauthorized' },
       scope: 'request',
     });

@@ -7,6 +7,7 @@ import { protocols } from '../protocols/index.ts';
 import type { Protocol } from '../protocols/protocol.ts';
 import type { ModelRegistry } from '../routing/registry.ts';
 import { writeFailure, writeJson } from './answer.ts';
+import { allowKeyedPages, answerPreflight } from './client-cors.ts';
 import { type ClientRouteDeps, pathOf, requestId, serveClient, unauthorized } from './client-route.ts';
 import { isForeignSite } from './origin.ts';
 import { routes as anthropicRoutes } from './routes/anthropic.ts';
@@ -62,7 +63,10 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
           noDelay: true,
           insecureHTTPParser: false,
         },
-        handler,
+        (request, response) => {
+          if (hasFaultyFraming(request)) refuseFraming(request, response);
+          else handler(request, response);
+        },
       );
       server.maxRequestsPerSocket = 0;
       server.on('clientError', refuseBadRequest);
@@ -79,6 +83,7 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
       handler: (request, reply) => {
         reply.hijack();
         const { raw } = request;
+        allowKeyedPages(raw, reply.raw, deps.keys().open);
         if (deps.keys().open && isForeignSite(raw)) {
           refuse(raw, reply.raw, foreignSite());
           return;
@@ -90,6 +95,12 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
           refuse(raw, reply.raw, failure);
         } else void serveClient(deps, facts, raw, reply.raw);
       },
+    });
+  }
+  for (const url of ['/v1/*', '/v1beta/*']) {
+    app.options(url, (request, reply) => {
+      reply.hijack();
+      answerPreflight(request.raw, reply.raw, deps.keys().open);
     });
   }
   modelRoutes(app, deps);
@@ -114,6 +125,7 @@ function modelRoutes(app: FastifyInstance, deps: AppDeps): void {
     app.get(url, (request, reply) => {
       reply.hijack();
       const { raw } = request;
+      allowKeyedPages(raw, reply.raw, deps.keys().open);
       try {
         if (deps.keys().check(raw) === undefined) throw unauthorized(raw);
         writeJson(reply.raw, 200, JSON.stringify(answer(raw, (request.params as { '*'?: string })['*'] ?? '')));
@@ -228,6 +240,22 @@ function internal(error: unknown): Failure {
     scope: 'request',
     cause: error,
   });
+}
+
+/** RFC 9112 §6.1: an HTTP/1.0 message with a transfer coding has faulty framing; where it ends is anyone's guess. */
+function hasFaultyFraming(request: IncomingMessage): boolean {
+  return request.headers['transfer-encoding'] !== undefined && request.httpVersion === '1.0';
+}
+
+function refuseFraming(request: IncomingMessage, response: ServerResponse): void {
+  response.setHeader('connection', 'close');
+  // What follows on this connection must not be read as another request.
+  response.on('finish', () => request.socket.destroySoon());
+  refuse(
+    request,
+    response,
+    new Failure({ kind: 'invalid-request', status: 400, message: 'HTTP/1.0 knows no Transfer-Encoding' }),
+  );
 }
 
 const parserStatus: Record<string, [number, string]> = {

@@ -17,6 +17,7 @@ export const provider: Provider = {
   upstream,
   models,
   loginCommand: './cliproxy -iflow-login',
+  loginCommands: { cookie: './cliproxy -iflow-cookie' },
 };
 
 /** Chat goes out with `api_key`; the access token only serves to get one. */

@@ -132,7 +132,5 @@ function isRejected(refusal: RefusedToken): boolean {
 function refusedBy(what: string, reply: JsonObject): RefreshError {
   const refusal = readRefusal(reply);
   const said = [refusal.code, refusal.description].filter(Boolean).join(' - ').slice(0, 300);
-  const permanent = isRejected(refusal);
-  const advice = permanent ? '; log in again' : '';
-  return new RefreshError(`${what}${said === '' ? '' : `: ${said}`}${advice}`, { permanent });
+  return new RefreshError(`${what}${said === '' ? '' : `: ${said}`}`, { permanent: isRejected(refusal) });
 }

@@ -105,7 +105,9 @@ function state(
   health: CredentialHealth | undefined,
   cooldowns: readonly { until: number }[],
 ): Record<string, unknown> {
-  const message = credential.statusMessage || health?.lastError || '';
+  const told = credential.statusMessage || health?.lastError || '';
+  const dead = credential.status === 'reauth_required' || credential.status === 'expired';
+  const message = dead ? `${credential.status}: ${told}` : told;
   const own = credential.disabled ? 'disabled' : shownStatus[credential.status];
   const shown: Record<string, unknown> = {
     status: own === 'active' && message !== '' ? 'error' : own,
