@@ -1,5 +1,6 @@
 // The audit log: one JSON line per write and per refused access, appended to `audit.log`, 0600 (management-api.md R15).
-import { chmod, mkdir, open, stat } from 'node:fs/promises';
+// It makes no log folder where nobody asked for log files: until there is one, the lines are kept in memory.
+import { chmod, lstat, mkdir, open, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { mask } from '../secret.ts';
 
@@ -37,12 +38,34 @@ export interface AuditLog {
 
 /** Read from the end of the file; older lines are there for people with a shell. */
 const readBytes = 4 * 1024 * 1024;
+/** Lines in memory while there is no folder for them. */
+const maxKept = 1000;
 
-export function createAuditLog(file: string, warn: (message: string) => void = () => undefined): AuditLog {
+export interface AuditOptions {
+  warn?: (message: string) => void;
+  /** Whether the log folder may be made for it. Default: yes. */
+  mayCreate?: () => boolean;
+}
+
+export function createAuditLog(
+  file: string,
+  { warn = () => undefined, mayCreate = () => true }: AuditOptions = {},
+): AuditLog {
   let queue: Promise<void> = Promise.resolve();
   let ready = false;
-  const append = async (line: string): Promise<void> => {
-    if (!ready) await mkdir(path.dirname(file), { recursive: true, mode: 0o755 });
+  let kept: string[] = [];
+  const append = async (newest: string): Promise<void> => {
+    kept.push(newest);
+    if (!ready) {
+      const there = await lstat(path.dirname(file)).catch(() => undefined);
+      if (there === undefined && !mayCreate()) {
+        kept = kept.slice(-maxKept);
+        return;
+      }
+      await mkdir(path.dirname(file), { recursive: true, mode: 0o755 });
+    }
+    const line = kept.join('');
+    kept = [];
     const handle = await open(file, 'a', 0o600);
     try {
       if (!ready) await chmod(file, 0o600);
@@ -59,7 +82,9 @@ export function createAuditLog(file: string, warn: (message: string) => void = (
     },
     async read({ after = 0, limit }) {
       await queue;
-      const entries = (await tail(file)).filter((entry) => Date.parse(entry.time) > after);
+      const entries = [...(await tail(file)), ...kept.flatMap(entryOf)].filter(
+        (entry) => Date.parse(entry.time) > after,
+      );
       return entries.slice(-limit);
     },
     flush: () => queue,

@@ -88,7 +88,9 @@ export function createLogFolder(folder: () => string): LogFolder {
     async errorLogs() {
       const names = (await readdir(folder()).catch(() => [] as string[])).filter((name) => errorLog.test(name));
       const files = await Promise.all(names.map((name) => fileFacts(path.join(folder(), name), name)));
-      return files.filter((file) => file !== undefined).sort((a, b) => b.modified - a.modified || (a.name < b.name ? 1 : -1));
+      return files
+        .filter((file) => file !== undefined)
+        .sort((a, b) => b.modified - a.modified || (a.name < b.name ? 1 : -1));
     },
     async find(wanted) {
       const names = await readdir(folder()).catch(() => [] as string[]);
@@ -133,7 +135,13 @@ async function readLines(folder: string, files: readonly string[], filter: LogFi
       take(text.replace(/^\0+/, ''), state, filter);
     }
   }
-  return { lines: state.lines.slice(-filter.limit), count: state.count, latest: state.latest, cursor: `${id}:${size}`, reset };
+  return {
+    lines: state.lines.slice(-filter.limit),
+    count: state.count,
+    latest: state.latest,
+    cursor: `${id}:${size}`,
+    reset,
+  };
 }
 
 interface ReadState {

@@ -106,20 +106,25 @@ const emptySnapshot = (): UsageSnapshot => ({
 
 export function createUsageStore(options: UsageOptions = {}): UsageStore {
   const { now = Date.now, maxDetails = 1_000, maxNames = 2_000, file, retentionDays = () => 0 } = options;
-  let state = emptySnapshot();
+  const state = emptySnapshot();
   let changed = false;
   let flushing: Promise<void> = Promise.resolve();
 
   const named = <T>(table: Record<string, T>, name: string, make: () => T): T => {
     const key = Object.hasOwn(table, name) || Object.keys(table).length < maxNames ? name : 'other';
-    if (!Object.hasOwn(table, key)) Object.defineProperty(table, key, { value: make(), enumerable: true, writable: true });
+    if (!Object.hasOwn(table, key))
+      Object.defineProperty(table, key, { value: make(), enumerable: true, writable: true });
     return table[key] as T;
   };
 
   const add = (api: string, model: string, detail: UsageDetail): void => {
     const tokens = detail.tokens.total_tokens;
     const perApi = named<ApiUsage>(state.apis, api, () => ({ total_requests: 0, total_tokens: 0, models: {} }));
-    const perModel = named<ModelUsage>(perApi.models, model, () => ({ total_requests: 0, total_tokens: 0, details: [] }));
+    const perModel = named<ModelUsage>(perApi.models, model, () => ({
+      total_requests: 0,
+      total_tokens: 0,
+      details: [],
+    }));
     for (const totals of [state, perApi, perModel]) {
       totals.total_requests += 1;
       totals.total_tokens += tokens;

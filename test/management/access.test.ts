@@ -17,7 +17,12 @@ const withViewer = `${smallConfig}management-keys:
 `;
 const open = smallConfig.replace('remote-management:', 'remote-management:\n  allow-remote: true');
 const get = (lab: Lab, headers: Record<string, string>, remoteAddress = '127.0.0.1') =>
-  lab.app.inject({ method: 'GET', url: '/v0/management/debug', headers: { host: 'localhost', ...headers }, remoteAddress });
+  lab.app.inject({
+    method: 'GET',
+    url: '/v0/management/debug',
+    headers: { host: 'localhost', ...headers },
+    remoteAddress,
+  });
 
 describe('the management key', () => {
   let lab: Lab;
@@ -32,7 +37,11 @@ describe('the management key', () => {
     ['no scheme', { authorization: key }, 200],
     ['X-Management-Key', { 'x-management-key': key }, 200],
     ['X-Management-Key beside an empty Authorization', { authorization: '', 'x-management-key': key }, 200],
-    ['a wrong Authorization beside a right X-Management-Key', { authorization: 'Bearer x', 'x-management-key': key }, 401],
+    [
+      'a wrong Authorization beside a right X-Management-Key',
+      { authorization: 'Bearer x', 'x-management-key': key },
+      401,
+    ],
     ['another scheme', { authorization: `Basic ${key}` }, 401],
     ['x-api-key', { 'x-api-key': key }, 401],
     ['nothing', {}, 401],
@@ -44,7 +53,11 @@ describe('the management key', () => {
   }
 
   it('is not taken from the query', async () => {
-    const answer = await lab.app.inject({ method: 'GET', url: `/v0/management/debug?key=${key}`, headers: { host: 'localhost' } });
+    const answer = await lab.app.inject({
+      method: 'GET',
+      url: `/v0/management/debug?key=${key}`,
+      headers: { host: 'localhost' },
+    });
     assert.equal(answer.statusCode, 401);
     assert.equal(answer.json().error, 'missing management key');
   });
@@ -65,7 +78,8 @@ describe('the management key', () => {
   it('carries the version headers, on refusals too', async () => {
     for (const headers of [bearer, {}]) {
       const answer = await get(lab, headers);
-      for (const name of ['x-cpa-version', 'x-cpa-commit', 'x-cpa-build-date', 'x-request-id']) assert.ok(answer.headers[name]);
+      for (const name of ['x-cpa-version', 'x-cpa-commit', 'x-cpa-build-date', 'x-request-id'])
+        assert.ok(answer.headers[name]);
     }
   });
 });
@@ -242,7 +256,8 @@ describe('methods', () => {
   it('faster than 50 writes a second are slowed down', async () => {
     const lab = await openLab();
     const statuses: number[] = [];
-    for (let n = 0; n < 60; n++) statuses.push((await lab.call('POST', 'reset-quota', { payload: '{"auth_index":"x"}' })).statusCode);
+    for (let n = 0; n < 60; n++)
+      statuses.push((await lab.call('POST', 'reset-quota', { payload: '{"auth_index":"x"}' })).statusCode);
     assert.equal(statuses.filter((status) => status === 429).length, 10);
     lab.clock.now += 1_000;
     assert.equal((await lab.call('POST', 'reset-quota', { payload: '{"auth_index":"x"}' })).statusCode, 404);

@@ -23,7 +23,23 @@ const entry = async (lab: Lab, name: string) => {
 };
 
 describe('names of credential files', () => {
-  const bad = ['', '.json', 'x.txt', 'x', '../x.json', '..\\x.json', 'a/b.json', 'C:x.json', 'a\u0000b.json', 'a"b.json', "a'b.json", '.x.json', `${'a'.repeat(124)}.json`, 'a\nb.json', '\ud800.json'];
+  const bad = [
+    '',
+    '.json',
+    'x.txt',
+    'x',
+    '../x.json',
+    '..\\x.json',
+    'a/b.json',
+    'C:x.json',
+    'a\u0000b.json',
+    'a"b.json',
+    "a'b.json",
+    '.x.json',
+    `${'a'.repeat(124)}.json`,
+    'a\nb.json',
+    '\ud800.json',
+  ];
   it('that lead elsewhere or break a header are refused everywhere', async () => {
     const lab = await openLab({ files: { [claude]: fields } });
     for (const name of bad) {
@@ -43,7 +59,8 @@ describe('names of credential files', () => {
   });
 
   it('with blanks, brackets and other scripts are fine', () => {
-    for (const name of ['x (1).json', 'ü.json', 'a..b.json', 'qwen-a+b@c.d-1.json']) assert.equal(credentialFileName(name), name);
+    for (const name of ['x (1).json', 'ü.json', 'a..b.json', 'qwen-a+b@c.d-1.json'])
+      assert.equal(credentialFileName(name), name);
     assert.throws(() => credentialFileName('\ud800.json'));
   });
 
@@ -95,7 +112,12 @@ describe('an upload', () => {
   it('of an older copy does not bring back used tokens', async () => {
     const lab = await openLab({ files: { [claude]: { ...fields, last_refresh: '2026-01-01T00:00:00Z' } } });
     const copy = (await lab.call('GET', `auth-files/download?name=${claude}`)).json();
-    await lab.store.update(claude, (fresh) => ({ ...fresh, access_token: 'new-a', refresh_token: 'new-r', last_refresh: '2026-02-01T00:00:00Z' }));
+    await lab.store.update(claude, (fresh) => ({
+      ...fresh,
+      access_token: 'new-a',
+      refresh_token: 'new-r',
+      last_refresh: '2026-02-01T00:00:00Z',
+    }));
     assert.equal((await upload(lab, claude, { ...copy, prefix: 'team' })).statusCode, 200);
     const stored = onDisk(lab, claude);
     assert.deepEqual([stored.prefix, stored.refresh_token, stored.access_token], ['team', 'new-r', 'new-a']);
@@ -124,12 +146,16 @@ describe('an upload', () => {
   });
 
   it('as a form is read whatever its lines look like', () => {
-    const form = '--b\r\nContent-Disposition: form-data; name="file"; filename="dir/a.json"\r\nContent-Type: x/y\r\n\r\n{"a":\r\n1}\r\n--b--';
+    const form =
+      '--b\r\nContent-Disposition: form-data; name="file"; filename="dir/a.json"\r\nContent-Type: x/y\r\n\r\n{"a":\r\n1}\r\n--b--';
     assert.deepEqual(readMultipart(Buffer.from(form), 'multipart/form-data; boundary="b"'), [
       { name: 'file', filename: 'a.json', data: Buffer.from('{"a":\r\n1}') },
     ]);
     for (const broken of ['', '--b', '--b\r\nx', '--b\r\nx\r\n--b--', form.slice(0, -6)]) {
-      assert.throws(() => readMultipart(Buffer.from(broken), 'multipart/form-data; boundary=b'), /invalid multipart form/);
+      assert.throws(
+        () => readMultipart(Buffer.from(broken), 'multipart/form-data; boundary=b'),
+        /invalid multipart form/,
+      );
     }
   });
 });
@@ -148,7 +174,9 @@ describe('the list', () => {
   });
 
   it('is cut into pages and filtered, with the total', async () => {
-    const files = Object.fromEntries([...Array(30).keys()].map((n) => [`claude-${n}@b.c.json`, { ...fields, email: `${n}@b.c` }]));
+    const files = Object.fromEntries(
+      [...Array(30).keys()].map((n) => [`claude-${n}@b.c.json`, { ...fields, email: `${n}@b.c` }]),
+    );
     const lab = await openLab({ files: { ...files, 'qwen-a@b.c.json': { type: 'qwen', access_token: 'x' } } });
     const page = (await lab.call('GET', 'auth-files?page=2&page_size=10')).json();
     assert.deepEqual([page.files.length, page.total, page.page], [10, 31, 2]);
@@ -183,7 +211,9 @@ describe('the list', () => {
     assert.equal(cooling.cooldowns[0].reason, 'quota');
     await lab.store.update(claude, (fresh) => ({ ...fresh, note: 'rewritten' }));
     assert.equal((await entry(lab, claude)).unavailable, true);
-    const reset = await lab.call('POST', 'reset-quota', { payload: JSON.stringify({ auth_index: cooling.auth_index }) });
+    const reset = await lab.call('POST', 'reset-quota', {
+      payload: JSON.stringify({ auth_index: cooling.auth_index }),
+    });
     assert.deepEqual(reset.json(), { status: 'ok', auth_index: cooling.auth_index, models: ['m'] });
     assert.equal((await entry(lab, claude)).unavailable, false);
     await lab.close();
@@ -192,14 +222,31 @@ describe('the list', () => {
 
 describe('a change of fields', () => {
   it('touches only what was sent', async () => {
-    const lab = await openLab({ files: { [claude]: { ...fields, headers: { 'X-Keep': '1', 'X-Gone': '2' }, own: { deep: [1] } } } });
+    const lab = await openLab({
+      files: { [claude]: { ...fields, headers: { 'X-Keep': '1', 'X-Gone': '2' }, own: { deep: [1] } } },
+    });
     const answer = await lab.call('PATCH', 'auth-files/fields', {
-      payload: JSON.stringify({ name: claude, prefix: ' team ', headers: { 'X-Gone': '', 'X-New': 'v' }, priority: 4, websockets: true, excluded_models: ['A-*', 'a-*'] }),
+      payload: JSON.stringify({
+        name: claude,
+        prefix: ' team ',
+        headers: { 'X-Gone': '', 'X-New': 'v' },
+        priority: 4,
+        websockets: true,
+        excluded_models: ['A-*', 'a-*'],
+      }),
     });
     assert.equal(answer.statusCode, 200);
     const stored = onDisk(lab, claude);
     assert.deepEqual(
-      [stored.prefix, stored.headers, stored.priority, stored.websockets, stored.excluded_models, stored.own, stored.refresh_token],
+      [
+        stored.prefix,
+        stored.headers,
+        stored.priority,
+        stored.websockets,
+        stored.excluded_models,
+        stored.own,
+        stored.refresh_token,
+      ],
       ['team', { 'X-Keep': '1', 'X-New': 'v' }, 4, true, ['a-*'], { deep: [1] }, 'tok-r'],
     );
     await lab.close();
@@ -208,7 +255,9 @@ describe('a change of fields', () => {
   it('of a file that is gone does not bring it back', async () => {
     const lab = await openLab({ files: { [claude]: fields } });
     await lab.call('DELETE', `auth-files?name=${claude}`);
-    const answer = await lab.call('PATCH', 'auth-files/status', { payload: JSON.stringify({ name: claude, disabled: true }) });
+    const answer = await lab.call('PATCH', 'auth-files/status', {
+      payload: JSON.stringify({ name: claude, disabled: true }),
+    });
     assert.equal(answer.statusCode, 404);
     assert.equal((await lab.call('GET', 'auth-files')).json().total, 0);
     await lab.close();

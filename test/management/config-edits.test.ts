@@ -89,7 +89,9 @@ describe('comments, anchors and unknown keys', () => {
         .constantFrom('round-robin', 'fill-first')
         .map((value) => ['routing/strategy', { value }, /^(routing:|\s+strategy:)/] as [string, unknown, RegExp]),
       fc
-        .uniqueArray(fc.constantFrom('client-key-number-1', 'client-key-number-2', 'client-key-number-3'), { minLength: 1 })
+        .uniqueArray(fc.constantFrom('client-key-number-1', 'client-key-number-2', 'client-key-number-3'), {
+          minLength: 1,
+        })
         .map((keys) => ['api-keys', keys, /^(api-keys:|\s+- "?client-key)/] as [string, unknown, RegExp]),
     );
     const start = text(lab);
@@ -103,7 +105,9 @@ describe('comments, anchors and unknown keys', () => {
       }),
       { numRuns: 40 },
     );
-    for (const line of start.split('\n').filter((each) => /#|anchor|unknown|colour/.test(each) && !/laptop|debug|clients/.test(each))) {
+    for (const line of start
+      .split('\n')
+      .filter((each) => /#|anchor|unknown|colour/.test(each) && !/laptop|debug|clients/.test(each))) {
       assert.ok(text(lab).split('\n').includes(line), line);
     }
     await lab.close();
@@ -115,7 +119,10 @@ describe('comments, anchors and unknown keys', () => {
       payload: JSON.stringify({ index: 0, value: { prefix: 'team' } }),
     });
     assert.equal(answer.statusCode, 200);
-    assert.match(text(lab), /# the first\n {2}- api-key: AIza-long-secret-key-1 # paid\n {4}colour: green\n {4}prefix: "?team"?/);
+    assert.match(
+      text(lab),
+      /# the first\n {2}- api-key: AIza-long-secret-key-1 # paid\n {4}colour: green\n {4}prefix: "?team"?/,
+    );
     await lab.close();
   });
 
@@ -145,7 +152,9 @@ describe('two editors', () => {
     assert.equal(text(lab), before);
     assert.equal((await put(lab, 'request-retry', { value: 3 }, { 'if-match': '*' })).statusCode, 200);
     assert.equal((await put(lab, 'request-retry', { value: 4 })).statusCode, 200);
-    const fresh = await lab.call('GET', 'config', { headers: { 'if-none-match': String((await lab.call('GET', 'config')).headers.etag) } });
+    const fresh = await lab.call('GET', 'config', {
+      headers: { 'if-none-match': String((await lab.call('GET', 'config')).headers.etag) },
+    });
     assert.equal(fresh.statusCode, 304);
     await lab.close();
   });
@@ -173,20 +182,28 @@ describe('the whole file', () => {
     assert.equal(gone.length, 1);
     assert.match(come[0] ?? '', /^ {2}secret-key: "\$2a\$10\$.*" # change me$/);
     assert.equal((await lab.call('GET', 'debug')).statusCode, 401);
-    assert.equal((await lab.call('GET', 'debug', { headers: { authorization: 'another-management-key' } })).statusCode, 200);
+    assert.equal(
+      (await lab.call('GET', 'debug', { headers: { authorization: 'another-management-key' } })).statusCode,
+      200,
+    );
     await lab.close();
   });
 
   it('can be tried without storing it', async () => {
     const lab = await openLab({ config: commented });
     const before = text(lab);
-    const sent = before.replace('debug: false', 'debug: true').replace('unknown-key', 'routing-typo').concat('port: 9999\n');
+    const sent = before
+      .replace('debug: false', 'debug: true')
+      .replace('unknown-key', 'routing-typo')
+      .concat('port: 9999\n');
     const answer = await put(lab, 'config.yaml?dry_run=true', sent);
     assert.equal(answer.statusCode, 200);
     const { changed, warnings, restart_required } = answer.json();
     assert.ok(changed.includes('debug') && changed.includes('port'));
     assert.ok(restart_required.includes('port'));
-    assert.ok(warnings.some((warning: { path: string; line: number }) => warning.path === 'routing-typo' && warning.line > 1));
+    assert.ok(
+      warnings.some((warning: { path: string; line: number }) => warning.path === 'routing-typo' && warning.line > 1),
+    );
     assert.equal(text(lab), before);
     await lab.close();
   });
@@ -197,7 +214,12 @@ describe('the whole file', () => {
     ['is a list', () => '- a\n- b\n', 400, 'invalid_yaml'],
     ['has a wrong type', (now: string) => `${now}port: "abc"\n`, 400, 'invalid_yaml'],
     ['has a key twice', (now: string) => `${now}debug: true\n`, 400, 'invalid_yaml'],
-    ['has a management key of 80 bytes', (now: string) => now.replace(/secret-key: .*/, `secret-key: ${'k'.repeat(80)}`), 422, 'invalid_config'],
+    [
+      'has a management key of 80 bytes',
+      (now: string) => now.replace(/secret-key: .*/, `secret-key: ${'k'.repeat(80)}`),
+      422,
+      'invalid_config',
+    ],
     ['has no management key', (now: string) => now.replace(/ {2}secret-key: .*/, ''), 409, 'would_lock_out'],
   ] as const) {
     it(`that ${what} is ${status} ${error}, and the old one stays`, async () => {
@@ -246,7 +268,11 @@ describe('masked values', () => {
     const lab = await openLab({ config: commented });
     const { 'api-keys': keys } = (await lab.call('GET', 'api-keys?redact=true')).json();
     await put(lab, 'api-keys', [...keys, 'a-third-client-key']);
-    assert.deepEqual(lab.source.current()['api-keys'], ['client-key-number-1', 'client-key-number-2', 'a-third-client-key']);
+    assert.deepEqual(lab.source.current()['api-keys'], [
+      'client-key-number-1',
+      'client-key-number-2',
+      'a-third-client-key',
+    ]);
     await lab.close();
   });
 
@@ -272,7 +298,8 @@ describe('masked values', () => {
   it('hide every secret of the configuration', async () => {
     const lab = await openLab({ config: `${commented}proxy-url: "http://user:hidden-password@proxy.test"\n` });
     const shown = (await lab.call('GET', 'config?redact=1')).body;
-    for (const part of ['hidden-password', 'secret-key-1', 'secret-key-2', 'key-number']) assert.ok(!shown.includes(part), part);
+    for (const part of ['hidden-password', 'secret-key-1', 'secret-key-2', 'key-number'])
+      assert.ok(!shown.includes(part), part);
     const full = (await lab.call('GET', 'config')).body;
     assert.ok(full.includes('AIza-long-secret-key-1'));
     await lab.close();
@@ -295,7 +322,9 @@ describe('client keys on an open address', () => {
   });
 });
 
-it('a configuration in a folder without write permission gives 500 and keeps the old value', { skip: process.getuid?.() === 0 }, async () => {
+it('a configuration in a folder without write permission gives 500 and keeps the old value', {
+  skip: process.getuid?.() === 0,
+}, async () => {
   const lab = await openLab({ config: commented });
   mkdirSync(path.join(lab.dir, 'x'), { recursive: true });
   writeFileSync(path.join(lab.dir, 'x', 'y'), '');

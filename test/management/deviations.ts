@@ -42,7 +42,11 @@ export const deviations: Record<string, Deviation> = {
   '107': { why: '§19: max-retry-credentials is one of the v7 additions', status: 200, body: false },
 
   // lists
-  ...each('146 205 206 229 230 255 256 277', { why: '§7, §8: nothing to delete is 404', status: 404, error: 'item not found' }),
+  ...each('146 205 206 229 230 255 256 277', {
+    why: '§7, §8: nothing to delete is 404',
+    status: 404,
+    error: 'item not found',
+  }),
   '158': { why: '§7 BUG: keys are trimmed, blanks and repeats dropped', body: false },
   '299': { why: '§9 BUG: a wrong type changes nothing', status: 400, error: 'invalid body' },
   '349': { why: '§10: without names nothing is deleted', status: 400, error: 'missing value' },
@@ -56,8 +60,12 @@ export const deviations: Record<string, Deviation> = {
 
   // files
   ...each('394 395', { why: 'R11: not a name', status: 400, error: 'invalid name' }),
-  ...each('401 403 410', { why: 'a wrong body is the sender\'s fault', status: 400, error: 'invalid auth file: not valid JSON' }),
-  '402': { why: 'a wrong body is the sender\'s fault', status: 400, error: 'invalid auth file: not a JSON object' },
+  ...each('401 403 410', {
+    why: "a wrong body is the sender's fault",
+    status: 400,
+    error: 'invalid auth file: not valid JSON',
+  }),
+  '402': { why: "a wrong body is the sender's fault", status: 400, error: 'invalid auth file: not a JSON object' },
   ...each('404 408', { why: 'R13: incomplete files are refused', status: 422, error: 'incomplete auth file' }),
   ...each('405 406', { why: 'R11: no quotes in names', status: 400, error: 'invalid name' }),
   '412': { why: 'R13: incomplete files are refused', status: 207, body: false },
@@ -87,7 +95,10 @@ export const deviations: Record<string, Deviation> = {
   '536': { why: 'auth.md §5.6: an unknown login is not ok', body: false },
   '548': { why: 'auth.md §5.6: with the cause', error: 'Bad request: access_denied' },
   '550': { why: 'auth.md §5.4: the page says what happened', status: 400, body: false },
-  ...each('538 553 554 555 556', { why: 'auth.md §2.3: random states, PKCE; texts of URLs are tested with the providers', body: false }),
+  ...each('538 553 554 555 556', {
+    why: 'auth.md §2.3: random states, PKCE; texts of URLs are tested with the providers',
+    body: false,
+  }),
 
   // whole file
   '567': { why: 'recorded as a remark', body: false },

@@ -13,9 +13,9 @@ import type { CredentialStore } from '../../src/credentials/credential.ts';
 import { configCredentials } from '../../src/credentials/from-config.ts';
 import { credentialPool } from '../../src/credentials/pool.ts';
 import { type HttpClient, HttpError } from '../../src/net/http.ts';
+import type { RemoteLogin } from '../../src/oauth/flow.ts';
 import { createRemoteLogins, type RemoteLogins } from '../../src/oauth/remote.ts';
 import { createOAuthSessions } from '../../src/oauth/sessions.ts';
-import type { RemoteLogin } from '../../src/oauth/flow.ts';
 import { createAuditLog } from '../../src/observe/audit.ts';
 import { createEventFeed } from '../../src/observe/event-feed.ts';
 import { createLogFolder } from '../../src/observe/log-folder.ts';
@@ -86,7 +86,10 @@ export async function openLab(options: LabOptions = {}): Promise<Lab> {
     writeFileSync(path.join(authDir, name), JSON.stringify(fields), { mode: 0o600 });
   }
   const configFile = path.join(dir, 'config.yaml');
-  writeFileSync(configFile, (options.config ?? smallConfig).replaceAll('<dir>', dir).replaceAll('<management-key>', key));
+  writeFileSync(
+    configFile,
+    (options.config ?? smallConfig).replaceAll('<dir>', dir).replaceAll('<management-key>', key),
+  );
   const clock = { now: options.now ?? Date.parse('2026-11-22T12:00:00Z') };
   const now = (): number => clock.now;
   const source = await openConfig({ flags: { config: configFile, authDir, logDir }, env: {}, cwd: dir, watch: false });
@@ -208,7 +211,10 @@ export async function openEcho(names: Record<string, string> = {}): Promise<Echo
     lease({ url }) {
       const agent = new Agent({
         connect: (target, done) =>
-          connector(url.hostname.endsWith('.test') ? { ...target, hostname: '127.0.0.1', port: String(port) } : target, done),
+          connector(
+            url.hostname.endsWith('.test') ? { ...target, hostname: '127.0.0.1', port: String(port) } : target,
+            done,
+          ),
       });
       return { dispatcher: agent, release: () => void agent.close().catch(() => undefined) };
     },

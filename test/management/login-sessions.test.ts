@@ -125,7 +125,10 @@ describe('a login started here', () => {
     const lab = await openLab({ logins: fakeLogins().logins });
     const refused = await start(lab, 'anthropic');
     await send(lab, { code: 'bad', state: refused.state });
-    assert.match((await ended(lab, refused.state)).error ?? '', /^Failed to exchange authorization code for tokens: .*invalid_grant/);
+    assert.match(
+      (await ended(lab, refused.state)).error ?? '',
+      /^Failed to exchange authorization code for tokens: .*invalid_grant/,
+    );
     const denied = await start(lab, 'codex');
     await send(lab, { redirect_url: `http://localhost:1455/auth/callback?error=access_denied&state=${denied.state}` });
     assert.equal((await ended(lab, denied.state)).error, 'Bad Request: access_denied');
@@ -174,7 +177,12 @@ describe('oauth-callback', () => {
     ['wrong types', { state: 5 }, 400, 'invalid body'],
     ['an unknown provider', { provider: 'nope', state: 's', code: 'c' }, 400, 'unsupported provider'],
     ['an unreadable redirect URL', { provider: 'iflow', redirect_url: 'http://[::1' }, 400, 'invalid redirect_url'],
-    ['a broken escape in the redirect URL', { provider: 'iflow', redirect_url: 'http://a/?%zz' }, 400, 'invalid redirect_url'],
+    [
+      'a broken escape in the redirect URL',
+      { provider: 'iflow', redirect_url: 'http://a/?%zz' },
+      400,
+      'invalid redirect_url',
+    ],
     ['no state', { provider: 'iflow', code: 'c' }, 400, 'state is required'],
     ['a state with blanks', { provider: 'iflow', state: 'bad state!', code: 'c' }, 400, 'invalid state'],
     ['a state that climbs', { provider: 'iflow', state: '../evil', code: 'c' }, 400, 'invalid state'],
@@ -260,9 +268,15 @@ describe('get-auth-status', () => {
     const lab = await openLab({ logins: fakeLogins().logins });
     const [one, two] = [await start(lab), await start(lab, 'anthropic')];
     const all = (await lab.call('GET', 'get-auth-status')).json();
-    assert.deepEqual(all.sessions.map((session: { state: string }) => session.state).sort(), [one.state, two.state].sort());
+    assert.deepEqual(
+      all.sessions.map((session: { state: string }) => session.state).sort(),
+      [one.state, two.state].sort(),
+    );
     const some = (await lab.call('GET', 'get-auth-status?provider=claude')).json();
-    assert.deepEqual(some.sessions.map((session: { state: string }) => session.state), [two.state]);
+    assert.deepEqual(
+      some.sessions.map((session: { state: string }) => session.state),
+      [two.state],
+    );
     assert.equal((await lab.call('GET', 'get-auth-status?provider=nobody')).statusCode, 400);
     await lab.close();
   });
@@ -331,10 +345,7 @@ describe('is_webui', () => {
     const { state } = await start(lab, 'antigravity', '?is_webui=true');
     const answer = await fetch(`http://127.0.0.1:${port}/anything?code=good&state=${state}`, { redirect: 'manual' });
     assert.equal(answer.status, 302);
-    assert.equal(
-      answer.headers.get('location'),
-      `http://127.0.0.1:8080/antigravity/callback?code=good&state=${state}`,
-    );
+    assert.equal(answer.headers.get('location'), `http://127.0.0.1:8080/antigravity/callback?code=good&state=${state}`);
     await send(lab, { code: 'good', state });
     assert.equal((await ended(lab, state)).status, 'ok');
     await lab.close();
@@ -376,7 +387,9 @@ describe('the cookie endpoint', () => {
   }
 
   it('names the file that has the cookie already, and keeps 400 for a refusal', async () => {
-    const lab = await openLab({ files: { 'iflow-a@b.c-1.json': { type: 'iflow', api_key: 'k', bx_auth: 'v1', cookie: 'BXAuth=v1;' } } });
+    const lab = await openLab({
+      files: { 'iflow-a@b.c-1.json': { type: 'iflow', api_key: 'k', bx_auth: 'v1', cookie: 'BXAuth=v1;' } },
+    });
     const known = await lab.call('POST', 'iflow-auth-url', { payload: '{"cookie":"BXAuth=v1; x=y"}' });
     assert.deepEqual([known.statusCode, known.json().existing_file], [409, 'iflow-a@b.c-1.json']);
     const refused = await lab.call('POST', 'iflow-auth-url', { payload: '{"cookie":"BXAuth=v2"}' });

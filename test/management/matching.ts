@@ -1,5 +1,6 @@
 // Does an answer say at least what was recorded? New members may stand beside the recorded ones.
-const placeholder = /<(volatile|volatile-date|volatile-hour|ts|reqid|lat|dir|hash|dns|google-client-id|out of scope|many NUL bytes)[^>]*>/;
+const placeholder =
+  /<(volatile|volatile-date|volatile-hour|ts|reqid|lat|dir|hash|dns|google-client-id|out of scope|many NUL bytes)[^>]*>/;
 
 function pattern(text: string, dir: string): RegExp {
   const parts = text.split(new RegExp(placeholder.source, 'g'));
@@ -61,7 +62,8 @@ function mapMismatch(recorded: object, actual: unknown, dir: string, at: string)
   const omitted = '_note' in recorded;
   for (const [name, value] of Object.entries(recorded)) {
     // Prose about models is not kept; the length is of an answer whose host name was replaced in the recording.
-    if (['_note', 'description', 'supported_parameters', 'Content-Length'].includes(name) || /^<volatile/.test(name)) continue;
+    if (['_note', 'description', 'supported_parameters', 'Content-Length'].includes(name) || /^<volatile/.test(name))
+      continue;
     const given = (actual as Record<string, unknown>)[name];
     const wanted = omitted && Array.isArray(value) ? only(value, given) : given;
     const found = mismatch(value, wanted, dir, `${at}.${name}`);

@@ -107,7 +107,12 @@ export const startFiles: Record<string, unknown> = {
     refresh_token: 'fake-qwen-refresh',
     ...times,
   },
-  'kimi-1700000000.json': { type: 'kimi', access_token: 'fake-kimi-access', refresh_token: 'fake-kimi-refresh', ...times },
+  'kimi-1700000000.json': {
+    type: 'kimi',
+    access_token: 'fake-kimi-access',
+    refresh_token: 'fake-kimi-refresh',
+    ...times,
+  },
   'antigravity-erin@example.com.json': {
     type: 'antigravity',
     email: 'erin@example.com',
@@ -139,10 +144,12 @@ function bodyOf(lab: Lab, body: unknown, state: ReplayState): { payload?: string
   const now = (): string => readFileSync(lab.configFile, 'utf8');
   const made: Record<string, () => string> = {
     '<the previous /usage/export response>': () => state.exported,
-    '<current file with secret-key of 80 bytes>': () => now().replace(/secret-key: .*/, `secret-key: "${'k'.repeat(80)}"`),
+    '<current file with secret-key of 80 bytes>': () =>
+      now().replace(/secret-key: .*/, `secret-key: "${'k'.repeat(80)}"`),
     '<current file, debug: true # edited, plus an unknown key>': () =>
       `${now().replace(/debug: .*/, 'debug: true # edited')}\nunknown-key: 1\n`,
-    '<current file with secret-key: "new-key-FAKE">': () => now().replace(/secret-key: .*/, 'secret-key: "new-key-FAKE"'),
+    '<current file with secret-key: "new-key-FAKE">': () =>
+      now().replace(/secret-key: .*/, 'secret-key: "new-key-FAKE"'),
     '<original file again>': () => state.original,
     '<current file with a second port: line>': () => `${now()}\nport: 1\n`,
     '<current file, request-retry: -5, unknown key>': () =>
@@ -187,7 +194,8 @@ export async function play(lab: Lab, recording: Recording, state: ReplayState): 
     ...(made.payload === undefined ? {} : { payload: made.payload }),
   };
   const answer = await lab.app.inject(options);
-  if (/-auth-url/.test(url) && answer.statusCode === 200) state.login = (answer.json() as { state?: string }).state ?? '';
+  if (/-auth-url/.test(url) && answer.statusCode === 200)
+    state.login = (answer.json() as { state?: string }).state ?? '';
   if (url.endsWith('/usage/export')) state.exported = answer.body;
   return answer;
 }
@@ -200,16 +208,30 @@ const record = (lab: Lab, api: string, model: string, failed: boolean): void =>
     latencyMs: 41,
     source: 'sk-F...up-1',
     authIndex: '2867f3f5e3bf2861',
-    tokens: failed ? {} : { input_tokens: 11, output_tokens: 7, reasoning_tokens: 2, cached_tokens: 3, total_tokens: 18 },
+    tokens: failed
+      ? {}
+      : { input_tokens: 11, output_tokens: 7, reasoning_tokens: 2, cached_tokens: 3, total_tokens: 18 },
     failed,
   });
 
 const kimi = 'kimi-1700000000.json';
 
-function cool(lab: Lab, status: number, kind: 'quota' | 'unauthorized' | 'forbidden' | 'transient', message: string): void {
+function cool(
+  lab: Lab,
+  status: number,
+  kind: 'quota' | 'unauthorized' | 'forbidden' | 'transient',
+  message: string,
+): void {
   lab.clock.now += 3_600_000;
   const state = lab.router.stateOf(kimi);
-  state.cooldowns.failed('kimi-k2', new Failure({ kind, status, message }), lab.clock.now, lab.clock.now, lab.router.policy(), 0);
+  state.cooldowns.failed(
+    'kimi-k2',
+    new Failure({ kind, status, message }),
+    lab.clock.now,
+    lab.clock.now,
+    lab.router.policy(),
+    0,
+  );
   state.lastError = { message, status, at: lab.clock.now };
 }
 
@@ -238,7 +260,10 @@ export const before: Record<string, (lab: Lab) => void | Promise<void>> = {
   },
   '484': (lab) => {
     const log = (name: string, text: string): void => writeFileSync(path.join(lab.logDir, name), text);
-    log('main-2026-01-01T00-00-00.000.log', '[2026-01-01 00:00:00] [--------] [info ] rotated line\n  continuation line\n');
+    log(
+      'main-2026-01-01T00-00-00.000.log',
+      '[2026-01-01 00:00:00] [--------] [info ] rotated line\n  continuation line\n',
+    );
     log('main.log.1', '[2025-12-31 00:00:00] [--------] [info ] numbered rotation\n');
     log('main.log', '[2026-11-22 12:00:00] [--------] [info ] [app.ts:1] one\n'.repeat(40));
     for (const id of ['6845886c', '6845886d', '6845886e', '6845886f']) {
@@ -251,13 +276,20 @@ export const before: Record<string, (lab: Lab) => void | Promise<void>> = {
   '633': (lab) => writeFileSync(lab.configFile, lab.source.loaded().text),
   '657': (lab) => {
     const tokens = { input_tokens: 3, output_tokens: 2, total_tokens: 5 };
-    const common = { api: 'client-key-1', model: 'kimi-k2', latencyMs: 1, authIndex: 'b75d8defde0920aa', failed: false };
+    const common = {
+      api: 'client-key-1',
+      model: 'kimi-k2',
+      latencyMs: 1,
+      authIndex: 'b75d8defde0920aa',
+      failed: false,
+    };
     for (let n = 0; n < 2; n++) {
       lab.deps.usage.record({ ...common, at: lab.clock.now + n, source: 'client-key-1', tokens });
     }
   },
   '659': (lab) => cool(lab, 429, 'quota', '{"error": {"message": "rate limited", "type": "rate_limit_error"}}'),
-  '661': (lab) => cool(lab, 401, 'unauthorized', '{"error": {"message": "token expired", "type": "authentication_error"}}'),
+  '661': (lab) =>
+    cool(lab, 401, 'unauthorized', '{"error": {"message": "token expired", "type": "authentication_error"}}'),
   '663': (lab) => cool(lab, 403, 'forbidden', '{"error": {"message": "forbidden", "type": "permission_error"}}'),
   '665': (lab) => cool(lab, 500, 'transient', '{"error": {"message": "boom"}}'),
   '668': (lab) => cool(lab, 500, 'transient', ''),

@@ -13,7 +13,11 @@ const loopbacks = ['127.0.0.1', '::1'];
  * Loopback only. A second start on the same port replaces the first, so that parallel logins of one provider share it.
  * Closed when `signal` aborts. Rejects when the port cannot be had.
  */
-export async function openForwarder(port: number, target: () => string | undefined, signal: AbortSignal): Promise<void> {
+export async function openForwarder(
+  port: number,
+  target: () => string | undefined,
+  signal: AbortSignal,
+): Promise<void> {
   open.get(port)?.close();
   const servers: Server[] = [];
   const forwarder: Forwarder = {

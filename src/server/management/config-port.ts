@@ -57,7 +57,9 @@ function rejected(error: unknown): unknown {
   if (error instanceof ConfigError) {
     const details = error.remarks.map(({ path, line, reason }) => ({ path, issue: `line ${line}: ${reason}` }));
     const first = error.remarks[0];
-    const message = first ? `yaml: line ${first.line}: ${first.path ? `${first.path}: ` : ''}${first.reason}` : 'invalid';
+    const message = first
+      ? `yaml: line ${first.line}: ${first.path ? `${first.path}: ` : ''}${first.reason}`
+      : 'invalid';
     return new ConfigRejected(error.code === 'invalid' ? 'config' : 'yaml', message, { details, cause: error });
   }
   if (error instanceof ConfigEditError) return new ConfigRejected('config', error.message, { cause: error });

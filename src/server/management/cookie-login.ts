@@ -1,8 +1,8 @@
 // `POST iflow-auth-url`: a cookie from a form instead of a terminal (auth.md §5.7).
 import path from 'node:path';
 import { LoginError, type RemoteContext } from '../../oauth/flow.ts';
-import { fileWithBxAuth, keyForCookie, saveCookieLogin } from '../../providers/iflow/cookie-login.ts';
 import { parseIflowCookie } from '../../providers/iflow/cookie.ts';
+import { fileWithBxAuth, keyForCookie, saveCookieLogin } from '../../providers/iflow/cookie-login.ts';
 import { CookieError, type CookieLogin } from './deps.ts';
 
 export async function cookieLogin(context: RemoteContext, text: string, email?: string): Promise<CookieLogin> {

@@ -83,7 +83,8 @@ function refreshedAt(fields: JsonObject): number {
  */
 export function mergedUpload(sent: JsonObject, stored: JsonObject | undefined): JsonObject {
   if (!stored || stored.type !== sent.type) return sent;
-  const otherAccount = typeof sent.email === 'string' && typeof stored.email === 'string' && sent.email !== stored.email;
+  const otherAccount =
+    typeof sent.email === 'string' && typeof stored.email === 'string' && sent.email !== stored.email;
   if (otherAccount || refreshedAt(stored) <= refreshedAt(sent)) return sent;
   const merged: JsonObject = { ...sent };
   for (const name of tokenFields) {

@@ -1,7 +1,7 @@
 // The OpenAPI document as one readable page: no script, nothing loaded from elsewhere.
 type Json = Record<string, unknown>;
 
-const escape = (text: unknown): string =>
+const escaped = (text: unknown): string =>
   String(text ?? '').replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
 
 export const docsHeaders = {
@@ -19,7 +19,7 @@ td,th{text-align:left;padding:.2em .8em .2em 0;vertical-align:top}
 @media(prefers-color-scheme:dark){body{color:#ddd;background:#181818}pre{background:#262626}h2{border-color:#444}.s{color:#999}}`;
 
 function pretty(value: unknown): string {
-  return `<pre>${escape(JSON.stringify(value, null, 1))}</pre>`;
+  return `<pre>${escaped(JSON.stringify(value, null, 1))}</pre>`;
 }
 
 function parameterRows(parameters: Json[]): string {
@@ -27,16 +27,16 @@ function parameterRows(parameters: Json[]): string {
   const rows = parameters.map((parameter) => {
     const schema = parameter.schema as Json;
     const kind = schema.enum ? (schema.enum as unknown[]).map((word) => word || '""').join(' | ') : schema.type;
-    return `<tr><td><code>${escape(parameter.name)}</code></td><td>${escape(parameter.in)}${
+    return `<tr><td><code>${escaped(parameter.name)}</code></td><td>${escaped(parameter.in)}${
       parameter.required ? ', required' : ''
-    }</td><td>${escape(kind)}</td></tr>`;
+    }</td><td>${escaped(kind)}</td></tr>`;
   });
   return `<table><tr><th>Parameter</th><th>In</th><th>Values</th></tr>${rows.join('')}</table>`;
 }
 
 function contents(content: Json | undefined): string {
   return Object.entries(content ?? {})
-    .map(([type, of]) => `<p class="s">${escape(type)}</p>${pretty((of as Json).schema)}`)
+    .map(([type, of]) => `<p class="s">${escaped(type)}</p>${pretty((of as Json).schema)}`)
     .join('');
 }
 
@@ -45,17 +45,17 @@ function responseRows(responses: Json): string {
     .map(([status, of]) => {
       const answer = of as Json;
       const body = Number(status) < 400 ? contents(answer.content as Json | undefined) : '';
-      return `<p><code>${escape(status)}</code> ${escape(answer.description)}</p>${body}`;
+      return `<p><code>${escaped(status)}</code> ${escaped(answer.description)}</p>${body}`;
     })
     .join('');
 }
 
 function operation(path: string, method: string, of: Json): string {
   const body = of.requestBody as Json | undefined;
-  const id = escape(of.operationId);
-  return `<details id="${id}"><summary><span class="m">${escape(method.toUpperCase())}</span> <code>${escape(path)}</code>
-<span class="s">${escape(of.summary)}</span></summary>
-<p>${escape(of.description ?? '')}</p><p class="s">Needs a key of scope ${escape(of['x-scope'])}.</p>
+  const id = escaped(of.operationId);
+  return `<details id="${id}"><summary><span class="m">${escaped(method.toUpperCase())}</span> <code>${escaped(path)}</code>
+<span class="s">${escaped(of.summary)}</span></summary>
+<p>${escaped(of.description ?? '')}</p><p class="s">Needs a key of scope ${escaped(of['x-scope'])}.</p>
 ${parameterRows(of.parameters as Json[])}${body ? `<h4>Body</h4>${contents(body.content as Json)}` : ''}
 <h4>Answers</h4>${responseRows(of.responses as Json)}</details>`;
 }
@@ -69,11 +69,11 @@ export function docsPage(document: Json): string {
       groups.set(tag, [...(groups.get(tag) ?? []), operation(path, method, of as Json)]);
     }
   }
-  const sections = [...groups].map(([tag, operations]) => `<h2>${escape(tag)}</h2>${operations.join('')}`);
+  const sections = [...groups].map(([tag, operations]) => `<h2>${escaped(tag)}</h2>${operations.join('')}`);
   return `<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>${escape(info.title)}</title><style>${style}</style></head>
-<body><h1>${escape(info.title)} ${escape(info.version)}</h1><p>${escape(info.description)}</p>
+<title>${escaped(info.title)}</title><style>${style}</style></head>
+<body><h1>${escaped(info.title)} ${escaped(info.version)}</h1><p>${escaped(info.description)}</p>
 <p>Send it as <code>Authorization: Bearer &lt;key&gt;</code> or <code>X-Management-Key: &lt;key&gt;</code>. The same
 document for programs: <code>/v0/management/openapi.json</code>.</p>
 ${sections.join('\n')}</body></html>

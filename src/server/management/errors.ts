@@ -68,7 +68,7 @@ export const errorBody = z
     details: z.array(z.object({ path: z.string(), issue: z.string() })).optional(),
     status: z.literal('error').optional(),
   })
-  .meta({ id: 'Error', description: 'Every answer of 4xx and 5xx.' });
+  .meta({ description: 'Every answer of 4xx and 5xx.' });
 
 /** zod issues → `details`. */
 export function issueDetails(error: z.ZodError): { path: string; issue: string }[] {

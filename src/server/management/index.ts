@@ -27,7 +27,8 @@ export function managementRoutes(deps: ManagementDeps): FastifyPluginCallback {
     const table = new RouteTable(allRoutes);
     const pipeline = new Pipeline(deps, access);
     acceptAnyBody(app);
-    const serve = (request: FastifyRequest, reply: FastifyReply) => answer(deps, access, table, pipeline, request, reply);
+    const serve = (request: FastifyRequest, reply: FastifyReply) =>
+      answer(deps, access, table, pipeline, request, reply);
     for (const url of [prefix, `${prefix}/*`]) {
       app.route({ method: servedMethods, url, exposeHeadRoute: false, handler: serve, logLevel: 'silent' });
     }
@@ -61,7 +62,11 @@ async function answer(
     'x-content-type-options': 'nosniff',
     'cache-control': 'no-store',
   });
-  const asked = { method: request.method, socketAddress: request.raw.socket.remoteAddress ?? '', headers: request.headers };
+  const asked = {
+    method: request.method,
+    socketAddress: request.raw.socket.remoteAddress ?? '',
+    headers: request.headers,
+  };
   try {
     const who = access.surroundings(asked, verdict);
     reply.headers({ 'x-cpa-version': version, 'x-cpa-commit': commit, 'x-cpa-build-date': buildDate });

@@ -38,7 +38,6 @@ function jsonSchema(schema: z.ZodType, io: 'input' | 'output'): Json {
     },
   }) as Json;
   delete json.$schema;
-  delete json.id;
   return json;
 }
 
@@ -132,7 +131,8 @@ function responses(route: Route): Json {
   Object.assign(merged, route.responses);
   const made: Json = {};
   for (const [status, spec] of Object.entries(merged)) made[status] = response(spec, Number(status), route);
-  if (route.config && route.method === 'GET') made[304] = { description: 'Not changed since `If-None-Match` was read.' };
+  if (route.config && route.method === 'GET')
+    made[304] = { description: 'Not changed since `If-None-Match` was read.' };
   return made;
 }
 

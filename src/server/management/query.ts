@@ -26,7 +26,8 @@ export function intParam(options: { min?: number; max?: number; text?: string } 
   const max = options.max ?? Number.MAX_SAFE_INTEGER;
   const message = options.text ? `${textMark}${options.text}` : `a whole number from ${min} to ${max}`;
   return z.preprocess(
-    (value) => (typeof first(value) === 'string' && /^-?\d{1,16}$/.test(String(first(value))) ? Number(first(value)) : value),
+    (value) =>
+      typeof first(value) === 'string' && /^-?\d{1,16}$/.test(String(first(value))) ? Number(first(value)) : value,
     z.int(message).min(min, message).max(max, message),
   );
 }

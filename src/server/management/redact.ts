@@ -54,7 +54,8 @@ function secretsOf(name: string, value: Json, inHeaders: boolean, found: Stored[
     const masked = maskedText(name, inHeaders, value);
     // One that is its own mask counts too: the order tells equal masks apart.
     const secret = inHeaders ? secretHeader.test(name) : secretNames.has(name);
-    if (secret || masked !== value) found.push({ place: placeOf(name, inHeaders), masked, original: value, taken: false });
+    if (secret || masked !== value)
+      found.push({ place: placeOf(name, inHeaders), masked, original: value, taken: false });
   } else if (Array.isArray(value)) {
     for (const item of value) secretsOf(name, item, inHeaders, found);
   } else if (typeof value === 'object' && value !== null) {

@@ -26,7 +26,11 @@ export function pinnedLookup(pinned: readonly LookupAddress[]): LookupFunction {
       const error: NodeJS.ErrnoException = new Error('no address');
       error.code = 'ENOTFOUND';
       done(error, []);
-    } else if (options.all) done(null, wanted.map(({ address, family }) => ({ address, family })));
+    } else if (options.all)
+      done(
+        null,
+        wanted.map(({ address, family }) => ({ address, family })),
+      );
     else done(null, first?.address ?? hostname, first?.family);
   };
 }

@@ -5,7 +5,7 @@ import { ApiError } from './errors.ts';
 import { flagParam } from './query.ts';
 import type { Answer, Call, ResponseSpec } from './route.ts';
 
-export const okBody = z.looseObject({ status: z.literal('ok') }).meta({ id: 'Ok' });
+export const okBody = z.looseObject({ status: z.literal('ok') });
 export const okAnswer: Answer = { json: { status: 'ok' } };
 export const okResponse: Record<number, ResponseSpec> = { 200: { description: 'Done.', schema: okBody } };
 

@@ -14,13 +14,13 @@ import { createEventFeed, type EventFeed } from '../../observe/event-feed.ts';
 import { createLogFolder } from '../../observe/log-folder.ts';
 import type { UsageStore } from '../../observe/usage.ts';
 import { catalogFor } from '../../providers/catalog.ts';
-import { endpointHosts } from './token-hosts.ts';
 import { providers } from '../../providers/index.ts';
 import type { Router } from '../../routing/router.ts';
 import { createConfigPort } from './config-port.ts';
 import { cookieLogin } from './cookie-login.ts';
 import { type CredentialHealth, ImportError, type ManagementDeps, type RouterView } from './deps.ts';
 import { createRelayNetwork } from './relay-network.ts';
+import { endpointHosts } from './token-hosts.ts';
 
 export interface ManagementParts {
   source: ConfigSource;
@@ -54,7 +54,10 @@ export function wireManagement(parts: ManagementParts): WiredManagement {
   const config = () => source.current();
   const authDir = (): string => source.settings.authDir;
   const events = parts.events ?? createEventFeed(now);
-  const audit = createAuditLog(path.join(source.settings.logDir, 'audit.log'), parts.warn);
+  const audit = createAuditLog(path.join(source.settings.logDir, 'audit.log'), {
+    warn: parts.warn,
+    mayCreate: () => config()['logging-to-file'] || source.settings.origins.logDir !== 'default',
+  });
   const sessions = createOAuthSessions({ now, ttlMs: sessionTtlMs(parts.env) });
   // The snapshot of the moment: a reload may move an endpoint between two logins.
   const context = {
@@ -118,7 +121,10 @@ export async function importVertex(store: CredentialStore, account: unknown, loc
     if (!(error instanceof LoginError)) throw error;
     if (error.code === 'project_missing') throw new ImportError('project_id missing', error.message);
     if (error.code === 'save_failed') throw new ImportError('save_failed', 'The file could not be stored.');
-    throw new ImportError('invalid service account', error.message.replace(/^.*?: (?=service account|private_key)/, ''));
+    throw new ImportError(
+      'invalid service account',
+      error.message.replace(/^.*?: (?=service account|private_key)/, ''),
+    );
   }
 }
 

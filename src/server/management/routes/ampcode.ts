@@ -122,7 +122,10 @@ export const ampcodeRoutes: readonly Route[] = [
     scope: 'viewer',
     query: readQuery,
     responses: {
-      200: { description: 'The section.', schema: z.object({ ampcode: z.looseObject({ 'upstream-url': z.string() }) }) },
+      200: {
+        description: 'The section.',
+        schema: z.object({ ampcode: z.looseObject({ 'upstream-url': z.string() }) }),
+      },
     },
     answer(call) {
       const value = section(call);

@@ -41,7 +41,10 @@ function headersOf(given: Record<string, string>): Record<string, string> {
   for (const [name, value] of Object.entries(given)) {
     if (!methodToken.test(name) || !headerText.test(value)) throw new ApiError(400, 'failed to build request');
     // Framing is ours; an encoding nobody decodes would make the body unreadable.
-    if (/^(content-length|transfer-encoding|connection|upgrade|expect|accept-encoding|keep-alive|te|trailer)$/i.test(name)) continue;
+    if (
+      /^(content-length|transfer-encoding|connection|upgrade|expect|accept-encoding|keep-alive|te|trailer)$/i.test(name)
+    )
+      continue;
     headers[name] = value;
   }
   return headers;

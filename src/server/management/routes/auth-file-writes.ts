@@ -96,7 +96,7 @@ function found(call: Call, body: { name?: string | null; auth_index?: string | n
     ? call.deps.store.list().find((candidate) => candidate.authIndex === body.auth_index)
     : undefined;
   const credential = byIndex ?? findCredential(call, body.name ?? '');
-  if (!credential || credential.source !== 'file') throw new ApiError(404, 'auth file not found');
+  if (credential?.source !== 'file') throw new ApiError(404, 'auth file not found');
   return credential;
 }
 
@@ -223,7 +223,10 @@ const refresh = route({
   body: {
     kind: 'json',
     invalid: 'invalid request body',
-    schema: z.union([z.object({ name: z.string().min(1).max(512) }), z.object({ auth_index: z.string().min(1).max(64) })]),
+    schema: z.union([
+      z.object({ name: z.string().min(1).max(512) }),
+      z.object({ auth_index: z.string().min(1).max(64) }),
+    ]),
   },
   responses: {
     200: {

@@ -226,7 +226,8 @@ async function deleteFile(call: Call, file: string): Promise<boolean> {
 }
 
 async function deleteOne(call: Call, file: string): Promise<Answer> {
-  if (!(await deleteFile(call, credentialFileName(file, 'invalid name')))) throw new ApiError(404, 'auth file not found');
+  if (!(await deleteFile(call, credentialFileName(file, 'invalid name'))))
+    throw new ApiError(404, 'auth file not found');
   return { json: { status: 'ok', deleted: 1, files: [file] } };
 }
 

@@ -36,7 +36,9 @@ function shown(call: Call, rules: ListRules, entry: Entry): Entry {
   const item = shownEntry(rules, entry);
   const keys = item['api-key-entries'];
   if (Array.isArray(keys)) {
-    item['api-key-entries'] = (keys as Entry[]).map((key) => withIndex(key, authIndex(call, entry, textOf(key['api-key']))));
+    item['api-key-entries'] = (keys as Entry[]).map((key) =>
+      withIndex(key, authIndex(call, entry, textOf(key['api-key']))),
+    );
   }
   const first = Array.isArray(keys) ? textOf((keys as Entry[])[0]?.['api-key']) : textOf(entry['api-key']);
   return withIndex(item, authIndex(call, entry, first));
@@ -107,7 +109,11 @@ async function remove(call: Call, rules: ListRules, query: { index?: number; sel
       throw new ApiError(400, 'multiple items match api-key; base-url is required');
     }
     if (fits.length === 0) throw new ApiError(404, 'item not found');
-    await store(call, rules, entries.filter((entry) => !fits.includes(entry)));
+    await store(
+      call,
+      rules,
+      entries.filter((entry) => !fits.includes(entry)),
+    );
     return okAnswer;
   }
   if (query.index === undefined || query.index >= entries.length) throw missing();
@@ -173,7 +179,11 @@ function routesOf(rules: ListRules): Route[] {
       errors: { 422: 'A field that is not known.' },
       answer(call) {
         const body = call.body as { index?: number | null; match?: string | null; name?: string | null; value: Entry };
-        return patch(call, rules, { index: body.index, match: body.match ?? body.name ?? undefined, value: body.value });
+        return patch(call, rules, {
+          index: body.index,
+          match: body.match ?? body.name ?? undefined,
+          value: body.value,
+        });
       },
     }),
     route({

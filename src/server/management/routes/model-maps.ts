@@ -63,7 +63,9 @@ function shown(map: ChannelMap): ChannelMap {
   return Object.fromEntries(
     Object.entries(map).map(([channel, list]) => [
       channel,
-      list.map((item) => (typeof item === 'object' && item !== null && !(item as Alias).fork ? withoutFork(item) : item)),
+      list.map((item) =>
+        typeof item === 'object' && item !== null && !(item as Alias).fork ? withoutFork(item) : item,
+      ),
     ]),
   );
 }

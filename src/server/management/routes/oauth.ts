@@ -134,7 +134,11 @@ function watch(call: Call, state: string): void {
 
 const text = z.string().max(8192).nullish();
 const callbackBody = z.object({
-  provider: z.string().max(64).nullish().meta({ wire: { type: 'string', enum: providerAliases } }),
+  provider: z
+    .string()
+    .max(64)
+    .nullish()
+    .meta({ wire: { type: 'string', enum: providerAliases } }),
   redirect_url: text,
   code: text,
   state: z.string().max(8192).nullish(),
@@ -356,7 +360,10 @@ const cookie = route({
     } catch (error) {
       if (error instanceof CookieError) {
         const extra = error.existingFile === undefined ? {} : { existing_file: error.existingFile };
-        throw loginError(cookieStatus[error.kind], error.message, { code: `cookie_${error.kind.replace('-', '_')}`, extra });
+        throw loginError(cookieStatus[error.kind], error.message, {
+          code: `cookie_${error.kind.replace('-', '_')}`,
+          extra,
+        });
       }
       const cause = error instanceof Error ? error.message.slice(0, 300) : 'failed';
       throw loginError(400, `iflow cookie authentication: ${cause}`, { code: 'cookie_refused' });

@@ -30,7 +30,12 @@ const settings: readonly Setting[] = [
   { path: 'logs-max-total-size-mb', kind: 'integer', floor: 0, summary: 'Cap of the log folder in MiB' },
   { path: 'error-logs-max-files', kind: 'integer', floor: 10, summary: 'Error logs kept' },
   { path: 'request-retry', kind: 'integer', floor: 0, summary: 'More rounds after all credentials failed' },
-  { path: 'max-retry-interval', kind: 'integer', floor: 0, summary: 'Longest wait for a cooling credential, in seconds' },
+  {
+    path: 'max-retry-interval',
+    kind: 'integer',
+    floor: 0,
+    summary: 'Longest wait for a cooling credential, in seconds',
+  },
   { path: 'max-retry-credentials', kind: 'integer', floor: 0, summary: 'Credentials tried per round' },
   { path: 'routing/strategy', kind: 'strategy', summary: 'How a credential is chosen' },
   { path: 'proxy-url', kind: 'string', clearable: true, summary: 'Outbound proxy' },

@@ -20,7 +20,10 @@ const groups = ['api', 'model', 'alias', 'credential', 'day', 'hour'] as const;
 
 /** RFC 3339 or Unix seconds → Unix ms. */
 const instant = z
-  .preprocess((value) => (Array.isArray(value) ? value[0] : value), z.string().regex(/^(\d{1,12}|\d{4}-\d{2}-\d{2}(T.+)?)$/))
+  .preprocess(
+    (value) => (Array.isArray(value) ? value[0] : value),
+    z.string().regex(/^(\d{1,12}|\d{4}-\d{2}-\d{2}(T.+)?)$/),
+  )
   .refine((text) => !Number.isNaN(unixMs(text)), 'not a time')
   .meta({ wire: { type: 'string', pattern: '^[0-9]{1,12}$', description: 'Unix seconds, or RFC 3339.' } });
 
@@ -35,7 +38,9 @@ function shown(call: Call) {
 }
 
 function masked<T>(table: Record<string, T>): Record<string, T> {
-  return Object.fromEntries(Object.entries(table).map(([api, value]) => [/^[A-Z]+ \//.test(api) ? api : mask(api), value]));
+  return Object.fromEntries(
+    Object.entries(table).map(([api, value]) => [/^[A-Z]+ \//.test(api) ? api : mask(api), value]),
+  );
 }
 
 export const usageRoutes: readonly Route[] = [
@@ -61,7 +66,7 @@ export const usageRoutes: readonly Route[] = [
       const json: Record<string, unknown> = { failed_requests: usage.failure_count, usage };
       const { group_by, from, to, reveal } = call.query;
       if (group_by) {
-        const sums = call.deps.usage.group(group_by, from && unixMs(from) || undefined, to ? unixMs(to) : undefined);
+        const sums = call.deps.usage.group(group_by, (from && unixMs(from)) || undefined, to ? unixMs(to) : undefined);
         const open = reveal && call.client.scope === 'admin' && !call.redact;
         json.groups = group_by === 'api' && !open ? masked(sums) : sums;
         json.total = Object.values(sums).reduce((all, bucket) => {
@@ -147,7 +152,8 @@ export const usageRoutes: readonly Route[] = [
         if (credential.source !== 'config') continue;
         const health = call.deps.router.health(credential.id);
         const key = credential.token?.reveal() ?? '';
-        const of = (table[credential.providerKey] ??= {});
+        table[credential.providerKey] ??= {};
+        const of = table[credential.providerKey] as Record<string, unknown>;
         of[`${credential.baseUrl ?? ''}|${open ? key : mask(key)}`] = {
           success: health?.success ?? 0,
           failed: health?.failed ?? 0,
@@ -163,4 +169,3 @@ export const usageRoutes: readonly Route[] = [
     },
   }),
 ];
-
