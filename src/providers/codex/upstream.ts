@@ -8,6 +8,7 @@ import { classifyCommon, quotaReport } from '../failures.ts';
 import { objectOf, textOf } from '../fields.ts';
 import type { Upstream, UpstreamCall, UpstreamResponse } from '../provider.ts';
 import { promptCacheId } from './cache-id.ts';
+import { betaHeader, wantsSocket } from './websocket.ts';
 
 export const upstream: Upstream = {
   native: () => 'openai-responses',
@@ -28,16 +29,18 @@ export const upstream: Upstream = {
   },
   request(body, call) {
     const stream = call.operation !== 'compact';
+    const socket = wantsSocket(call);
     return {
       method: 'POST',
       url: `${codexBaseUrl(call)}/responses${stream ? '' : '/compact'}`,
       headers: {
-        ...clientHeaders(call, httpClientHeaders),
+        ...clientHeaders(call, socket ? socketClientHeaders : httpClientHeaders),
         'content-type': 'application/json',
         accept: stream ? 'text/event-stream' : 'application/json',
         'user-agent': userAgent,
         ...accountHeaders(call),
-        ...sessionHeader(body),
+        ...sessionHeader(body, socket ? 'conversation_id' : 'session_id'),
+        ...(socket ? { 'openai-beta': betaHeader(call.headers) } : {}),
       },
       body: Buffer.isBuffer(body) ? body : JSON.stringify(body),
       stream,
@@ -69,6 +72,9 @@ const httpClientHeaders = [
   'originator',
 ];
 
+/** More of them when the client came by WebSocket itself (upstreams.md §2.4). */
+const socketClientHeaders = [...httpClientHeaders, 'x-codex-turn-state', 'x-responsesapi-include-timing-metrics'];
+
 export function clientHeaders(call: Pick<UpstreamCall, 'headers'>, names: readonly string[]): Record<string, string> {
   const copied: Record<string, string> = {};
   for (const name of names) {
@@ -79,10 +85,10 @@ export function clientHeaders(call: Pick<UpstreamCall, 'headers'>, names: readon
   return copied;
 }
 
-function sessionHeader(body: JsonObject | Buffer): Record<string, string> {
+function sessionHeader(body: JsonObject | Buffer, name: string): Record<string, string> {
   const id = Buffer.isBuffer(body) ? '' : textOf(body.prompt_cache_key);
   // A header value takes less than a JSON string does.
-  return /^[\x21-\x7e]{1,256}$/.test(id) ? { session_id: id } : {};
+  return /^[\x21-\x7e]{1,256}$/.test(id) ? { [name]: id } : {};
 }
 
 /** Thoughts can only be shown to clients of other protocols when a summary is asked for. */
