@@ -68,14 +68,16 @@ export interface Run {
   stop(): Promise<void>;
 }
 
-export interface Proxy extends Run {
+export interface RunningServer extends Run {
   /** `http://127.0.0.1:<port>` */
   readonly url: string;
   readonly port: number;
 }
 
+export type { RunningServer as Proxy };
+
 /** Starts the server and waits until `/healthz` answers. */
-export async function startProxy(options: RunOptions = {}): Promise<Proxy> {
+export async function startProxy(options: RunOptions = {}): Promise<RunningServer> {
   const configured = typeof options.config === 'object' ? options.config.port : undefined;
   const port = typeof configured === 'number' ? configured : await freePort();
   const config = typeof options.config === 'string' ? options.config : { ...options.config, port };

@@ -177,6 +177,7 @@ async function answer(
 async function serve(call: Call, scripts: readonly Script[]): Promise<void> {
   call.route.identify?.(call);
   call.script = takeScript(scripts, call.entry);
+  call.world.journal.changed();
   const action = call.script?.action ?? {};
   if (action.hold === true) {
     await call.gate();
