@@ -3,6 +3,7 @@ import { Failure, invalidRequest } from '../failure.ts';
 import type { ChatRequest, JsonObject, ProtocolId } from '../protocols/neutral.ts';
 import type { Protocol } from '../protocols/protocol.ts';
 import type { Operation } from '../providers/provider.ts';
+import type { RequestRecorder } from './recorder.ts';
 import { type BodyScan, maxDepth, member, memberValue, scanObject } from './scan.ts';
 
 export type Headers = Readonly<Record<string, string | string[] | undefined>>;
@@ -34,6 +35,8 @@ export interface ClientRequestOptions {
   /** Method and path, for usage without keys. */
   endpoint: string;
   signal: AbortSignal;
+  /** Only while full request logs are on. */
+  recorder?: RequestRecorder | undefined;
 }
 
 export class ClientRequest {
@@ -53,6 +56,7 @@ export class ClientRequest {
   readonly clientKey: string;
   readonly endpoint: string;
   readonly signal: AbortSignal;
+  readonly recorder: RequestRecorder | undefined;
   #json: JsonObject | undefined;
   #jsonTaken = false;
   #neutral: ChatRequest | undefined;
@@ -68,6 +72,7 @@ export class ClientRequest {
     this.clientKey = options.clientKey;
     this.endpoint = options.endpoint;
     this.signal = options.signal;
+    this.recorder = options.recorder;
     const scan = scanObject(options.bytes);
     if (scan === 'deep') throw invalidRequest(`the request body is nested more than ${maxDepth} levels deep`);
     this.scan = scan;

@@ -12,6 +12,7 @@ import { buildPipe } from './answer/build.ts';
 import { type AnswerSink, attempt, networkFailure, splitUrl } from './attempt.ts';
 import { type ClientRequest, clientLeft } from './client-request.ts';
 import { prepare } from './prepare.ts';
+import type { ExchangeRecorder } from './recorder.ts';
 import type { ModelEntry } from './registry.ts';
 import type { Picked, Router } from './router.ts';
 
@@ -377,16 +378,19 @@ export class DispatchLoop {
       usage: undefined,
     };
     trace.attempts.push(record);
+    let exchange: ExchangeRecorder | undefined;
     const finish = (failure: Failure | undefined, usage: Usage | undefined): void => {
       record.tookMs = now() - startedAt;
       record.failure = failure;
       record.usage = usage;
       if (record.status === 0) record.status = failure?.status ?? 0;
+      exchange?.end(failure);
       this.#deps.observe?.attempt(client, record);
     };
     try {
       const prepared = prepare({ client, call, provider, route: picked.route, base: target.base, suffix });
       const dispatcher = this.#dispatcher(credential, prepared.request.url);
+      exchange = client.recorder?.exchange(credential, prepared.request);
       const result = await attempt({
         request: prepared.request,
         dispatcher,
@@ -394,9 +398,12 @@ export class DispatchLoop {
         signal: client.signal,
         firstByteMs: config['first-byte-timeout-seconds'] * 1000,
         idleMs: config['idle-timeout-seconds'] * 1000,
-        classify: (response) => provider.upstream.classify(response, call),
-        pipe: (_, headers) =>
-          buildPipe(
+        classify: (response) => {
+          exchange?.body(response.body);
+          return provider.upstream.classify(response, call);
+        },
+        pipe: (_, headers) => {
+          const pipe = buildPipe(
             {
               client,
               call,
@@ -407,9 +414,12 @@ export class DispatchLoop {
               fallback: trace.answeredBy !== undefined,
             },
             headers,
-          ),
+          );
+          return exchange === undefined ? pipe : exchange.tap(pipe);
+        },
         onHeaders: (status, headers) => {
           record.status = status;
+          exchange?.head(status, headers);
           this.#readQuota(provider, picked, headers, now());
         },
         onFirstByte: () => {

@@ -175,9 +175,7 @@ export function writeFailure(
   failure: Failure,
   requestId?: string,
 ): number {
-  const { status, body } = protocol.encodeError(failure);
-  const verbatim = failure.upstreamBody !== undefined && sameFamily(protocol as Protocol, failure.upstreamProtocol);
-  const text = verbatim ? (failure.upstreamBody as string) : JSON.stringify(body);
+  const { status, text } = failureText(protocol, failure);
   writeJson(response, status, text, {
     ...(requestId === undefined ? {} : { 'x-request-id': requestId }),
     ...(failure.retryAfterMs === undefined || status < 400
@@ -187,6 +185,16 @@ export function writeFailure(
     ...(status === 413 ? { connection: 'close' } : {}),
   });
   return status;
+}
+
+/** Status and body of a failure in one protocol's envelope; the upstream's own words when they are in it already. */
+export function failureText(
+  protocol: Pick<Protocol, 'encodeError'>,
+  failure: Failure,
+): { status: number; text: string } {
+  const { status, body } = protocol.encodeError(failure);
+  const verbatim = failure.upstreamBody !== undefined && sameFamily(protocol as Protocol, failure.upstreamProtocol);
+  return { status, text: verbatim ? (failure.upstreamBody as string) : JSON.stringify(body) };
 }
 
 /** Families whose error bodies a client of the other reads as its own (spec/protocols.md §3.6). */

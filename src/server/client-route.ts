@@ -2,12 +2,14 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Config } from '../config/index.ts';
 import { Failure } from '../failure.ts';
+import type { RequestLog } from '../observe/request-log.ts';
+import type { ProtocolId } from '../protocols/neutral.ts';
 import type { Protocol } from '../protocols/protocol.ts';
 import type { Operation } from '../providers/provider.ts';
 import { ClientRequest, type Face } from '../routing/client-request.ts';
 import type { DispatchLoop, RequestTrace } from '../routing/dispatch.ts';
 import { type KeyRing, keyDigest, presentedKeys } from './access.ts';
-import { ResponseSink, writeFailure } from './answer.ts';
+import { failureText, ResponseSink, writeFailure } from './answer.ts';
 import { readBody } from './body.ts';
 
 export interface RouteFacts {
@@ -22,6 +24,8 @@ export interface RouteFacts {
 /** When a request is over, however it ended. */
 export interface RequestSummary {
   id: string;
+  /** What the client speaks. */
+  protocol: ProtocolId;
   method: string;
   /** Without query. */
   path: string;
@@ -44,6 +48,7 @@ export interface ClientRouteDeps {
   /** `local` operations that need no upstream; undefined = ask one. */
   answerLocally?(client: ClientRequest): string | undefined;
   finished(summary: RequestSummary): void;
+  requestLog?: RequestLog | undefined;
   /** New requests are refused while the server drains. */
   draining(): boolean;
   /** Request bodies in memory at once, over all clients, in bytes. */
@@ -53,6 +58,13 @@ export interface ClientRouteDeps {
 /** Requests at once per client key (`client-max-concurrency`). */
 export class ClientLimiter {
   readonly #running = new Map<string, number>();
+
+  /** Over all keys. */
+  get running(): number {
+    let sum = 0;
+    for (const count of this.#running.values()) sum += count;
+    return sum;
+  }
 
   enter(key: string, limit: number): boolean {
     const running = this.#running.get(key) ?? 0;
@@ -100,6 +112,8 @@ export async function serveClient(
     if (!response.writableFinished) abort.abort();
   });
   response.on('error', noop);
+  const recorder = config['request-log'] ? deps.requestLog?.open(id, request, response) : undefined;
+  let bytes: Buffer | undefined;
   let client: ClientRequest | undefined;
   let sink: ResponseSink | undefined;
   let clientKey = '';
@@ -113,7 +127,8 @@ export async function serveClient(
       throw unauthorized(request);
     }
     clientKey = key;
-    const bytes = await readBody(request, config['body-limit-mb'] * 1024 * 1024);
+    bytes = await readBody(request, config['body-limit-mb'] * 1024 * 1024);
+    recorder?.body(bytes);
     client = new ClientRequest({
       id,
       ...facts,
@@ -122,6 +137,7 @@ export async function serveClient(
       clientKey,
       endpoint: `${request.method} ${pathOf(request)}`,
       signal: abort.signal,
+      recorder,
     });
     entered = deps.limiter.enter(clientKey, config['client-max-concurrency']);
     if (!entered) throw tooManyAtOnce(config['client-max-concurrency']);
@@ -146,6 +162,7 @@ export async function serveClient(
     if (entered) deps.limiter.leave(clientKey);
     deps.finished({
       id,
+      protocol: facts.protocol.id,
       method: request.method ?? '',
       path: pathOf(request),
       status: failure?.kind === 'aborted' ? 499 : response.statusCode,
@@ -157,6 +174,9 @@ export async function serveClient(
       trace,
       failure,
     });
+    if (recorder !== undefined) void recorder.close();
+    else if (failure !== undefined)
+      logFailure(deps, facts, failure, { id, request, response, body: bytes, trace, clientKey });
   }
 }
 
@@ -180,6 +200,29 @@ function answerFailure(
   if (client?.stream) response.write(protocol.streamEncoder({ model: client.model }).fail(failure));
   else response.write(JSON.stringify({ ...protocol.encodeError(failure).body, status: failure.status }));
   sink?.end();
+}
+
+/** Error logs are for requests that were let in: strangers who knock must not push out what people look for. */
+function logFailure(
+  deps: ClientRouteDeps,
+  facts: RouteFacts,
+  failure: Failure,
+  seen: {
+    id: string;
+    request: IncomingMessage;
+    response: ServerResponse;
+    body: Buffer | undefined;
+    trace: RequestTrace;
+    clientKey: string;
+  },
+): void {
+  const stranger = failure.kind === 'unauthorized' && seen.clientKey === '' && seen.trace.attempts.length === 0;
+  if (failure.kind === 'aborted' || stranger) return;
+  deps.requestLog?.failed({
+    ...seen,
+    status: seen.response.statusCode,
+    answer: failureText(facts.protocol, failure).text,
+  });
 }
 
 function noop(): void {}

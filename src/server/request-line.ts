@@ -1,5 +1,7 @@
 // One log line per request: what was asked, who answered, how often it was tried (spec/config.md §11.1).
+import { secretsOf } from '../observe/credential-secrets.ts';
 import type { Log } from '../observe/log.ts';
+import { scrub } from '../observe/redact-headers.ts';
 import type { RequestSummary } from './client-route.ts';
 import { maskEmail } from './loaded-credentials.ts';
 
@@ -16,10 +18,17 @@ export function requestLine(log: Log, summary: RequestSummary): void {
     fields.attempts = trace.attempts.length;
   }
   if (trace.answeredBy !== undefined) fields.answered_by = trace.answeredBy;
-  if (failure && failure.kind !== 'aborted') fields.error = failure.message.slice(0, 300);
+  if (failure && failure.kind !== 'aborted') fields.error = quotable(failure.message, summary);
   log[level](accessText(summary), fields);
   if (failure?.kind === 'internal')
     log.error('internal error', { scope: 'request', requestId: summary.id, stack: stackOf(failure.cause) });
+}
+
+/** Upstreams like to quote the key that they refuse. */
+function quotable(message: string, { trace }: RequestSummary): string {
+  let text = message;
+  for (const { credential } of trace.attempts) text = scrub(text, secretsOf(credential));
+  return text.slice(0, 300);
 }
 
 /** `200 |         23ms |       127.0.0.1 | POST    "/v1/chat/completions"` */

@@ -12,6 +12,7 @@ import { createHttpClient } from '../net/client.ts';
 import { createDispatchers } from '../net/dispatchers.ts';
 import { trustExtraAuthorities } from '../net/trust.ts';
 import { createLog, type Log } from '../observe/log.ts';
+import { observe } from '../observe/observation.ts';
 import { createUsageStore } from '../observe/usage.ts';
 import { protocols } from '../protocols/index.ts';
 import { providers } from '../providers/index.ts';
@@ -116,7 +117,27 @@ async function start(options: ServeOptions, source: ConfigSource, log: Log): Pro
     stateFile === undefined ? undefined : openStateFile({ file: stateFile, router, warn: (line) => log.warn(line) });
   if (state) touch = state.touch;
 
-  const refresher = createRefresher({ store, providers, config, http, log: folderLog });
+  const usage = createUsageStore({ retentionDays: () => config()['usage-retention-days'] });
+  const limiter = new ClientLimiter();
+  const observation = observe({
+    config,
+    store,
+    router,
+    usage,
+    logDir: () => source.settings.logDir,
+    keys: () => keys,
+    requestsInFlight: () => limiter.running,
+    warn: (line) => log.warn(line),
+  });
+
+  const refresher = createRefresher({
+    store,
+    providers,
+    config,
+    http,
+    log: folderLog,
+    onRefresh: observation.refreshed,
+  });
   /** Which dispatcher serves which proxy and origin: worked out once per config. */
   const ways = new Map<string, Dispatcher>();
   const loop = new DispatchLoop({
@@ -134,6 +155,7 @@ async function start(options: ServeOptions, source: ConfigSource, log: Log): Pro
     },
     now: Date.now,
     random: Math.random,
+    observe: observation.observer,
   });
 
   let keys = keyRing(config()['api-keys']);
@@ -146,7 +168,6 @@ async function start(options: ServeOptions, source: ConfigSource, log: Log): Pro
     log.configure(logOptions(source));
   });
 
-  const usage = createUsageStore();
   let url: string | undefined;
   const gate = managementGate({
     source,
@@ -170,10 +191,17 @@ async function start(options: ServeOptions, source: ConfigSource, log: Log): Pro
     registry: router.registry,
     draining: () => draining,
     notReady: () => undefined,
-    limiter: new ClientLimiter(),
+    limiter,
+    requestLog: observation.requestLog,
     answerLocally: (client) => answerLocally(client, router, protocols),
-    finished: (summary) => requestLine(log, summary),
-    register: (instance) => gate.register(instance),
+    finished(summary) {
+      requestLine(log, summary);
+      observation.finished(summary);
+    },
+    register(instance) {
+      observation.register(instance);
+      return gate.register(instance);
+    },
   });
   const { host, port } = source.settings;
   await app.listen({ host: host === '' ? '::' : host, port, backlog: 4096 });
@@ -189,6 +217,7 @@ async function start(options: ServeOptions, source: ConfigSource, log: Log): Pro
       await closeServer(app.server, graceMs);
       await app.close();
       await gate.close();
+      await observation.close();
       await refresher.stop();
       await state?.flush();
       await store.close();
