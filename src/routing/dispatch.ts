@@ -34,6 +34,8 @@ export interface DispatchDeps {
   dispatcherFor(proxyUrl: string | undefined, origin: string): Dispatcher;
   now: () => number;
   random: () => number;
+  /** False when the signal came first; a test gives a clock that jumps. */
+  sleep?: (ms: number, signal: AbortSignal) => Promise<boolean>;
   observe?: Observer;
 }
 
@@ -76,9 +78,11 @@ const maxVariants = 8;
 
 export class DispatchLoop {
   readonly #deps: DispatchDeps;
+  readonly #sleep: NonNullable<DispatchDeps['sleep']>;
 
   constructor(deps: DispatchDeps) {
     this.#deps = deps;
+    this.#sleep = deps.sleep ?? sleep;
   }
 
   /** Resolves when the client has its answer; rejects with `Failure` while nothing was sent. */
@@ -168,7 +172,7 @@ export class DispatchLoop {
       }
       const wait = this.#waitBeforeRound(target.entry, round, last, config);
       if (wait === undefined) break;
-      if (!(await sleep(wait, client.signal))) return clientLeft();
+      if (!(await this.#sleep(wait, client.signal))) return clientLeft();
     }
     return this.#final(target.entry, client, last);
   }
@@ -274,7 +278,7 @@ export class DispatchLoop {
           n < maxVariants
             ? provider.upstream.retry?.(failure, this.#call(picked, target, client, config, credential, '', variant))
             : undefined;
-        if (again && (again.waitMs <= 0 || (await sleep(again.waitMs, client.signal)))) {
+        if (again && (again.waitMs <= 0 || (await this.#sleep(again.waitMs, client.signal)))) {
           variant = again.variant;
           continue;
         }
