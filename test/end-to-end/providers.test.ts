@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { type RunningServer, startProxy } from '../world/binary.ts';
 import { type FakeProviderId, startWorld, type World } from '../world/index.ts';
+import { pieces } from './pieces.ts';
 
 const models = {
   iflow: 'glm-4.6',
@@ -110,11 +111,6 @@ function post(path: string, body: object): Promise<Response> {
     },
     body: JSON.stringify(body),
   });
-}
-
-/** All pieces of text, of a whole answer or of a stream, in order. */
-function pieces(answer: string): string {
-  return [...answer.matchAll(/"(?:content|text|delta)":\s*"((?:[^"\\]|\\.)*)"/g)].map((match) => match[1]).join('');
 }
 
 for (const id of ids) {
