@@ -79,8 +79,14 @@ export function createRefresher(options: RefresherOptions): Refresher {
   let unsubscribe: () => void = () => {};
 
   const workers = () => Math.max(1, Number(options.config()['auth-auto-refresh-workers']) || 16);
+  // A renewal may be switched off in the configuration (`iflow.cookie-auto-renew`).
+  const policies = new Map(
+    [...providers.values()].flatMap(({ id, refresh }): [ProviderId, RefreshPolicy][] =>
+      refresh ? [[id, { ...refresh, canRefresh: (fields) => refresh.canRefresh(fields, options.config()) }]] : [],
+    ),
+  );
   const policyOf = (credential: Credential): RefreshPolicy | undefined =>
-    credential.source === 'file' ? providers.get(credential.provider)?.refresh : undefined;
+    credential.source === 'file' ? policies.get(credential.provider) : undefined;
   const isUsable = ({ token, expiresAt }: Credential) =>
     token !== undefined && (expiresAt === undefined || expiresAt > clock.now());
 

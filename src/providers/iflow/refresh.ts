@@ -85,7 +85,7 @@ async function readUserInfo(accessToken: string, proxyUrl: string, context: Refr
 async function renewApiKey(fields: JsonObject, context: RefreshContext): Promise<JsonObject> {
   const cookie = sessionCookie(fields);
   if (cookie === undefined) {
-    throw new RefreshError('iFlow: no session cookie in the file; run ./cliproxy -iflow-cookie', { permanent: true });
+    throw new RefreshError('iFlow: no session cookie in the file', { permanent: true });
   }
   if (!context.config.iflow['cookie-auto-renew']) {
     throw new RefreshError('iFlow: renewal of cookie logins is switched off (iflow.cookie-auto-renew)', {
