@@ -8,8 +8,9 @@ import type { Protocol } from '../protocols/protocol.ts';
 import type { ModelRegistry } from '../routing/registry.ts';
 import { writeFailure, writeJson } from './answer.ts';
 import { allowKeyedPages, answerPreflight } from './client-cors.ts';
-import { type ClientRouteDeps, pathOf, requestId, serveClient, unauthorized } from './client-route.ts';
+import { pathOf, requestId, serveClient, unauthorized } from './client-route.ts';
 import { isForeignSite } from './origin.ts';
+import { isResponsesSocket, type ResponsesSocketDeps, serveResponsesSocket } from './responses-socket.ts';
 import { routes as anthropicRoutes } from './routes/anthropic.ts';
 import { routes as geminiRoutes } from './routes/gemini.ts';
 import {
@@ -26,7 +27,7 @@ import { routes as openaiRoutes } from './routes/openai-chat.ts';
 import { routes as responsesRoutes } from './routes/openai-responses.ts';
 import type { ClientRoute } from './routes/route.ts';
 
-export interface AppDeps extends ClientRouteDeps {
+export interface AppDeps extends ResponsesSocketDeps {
   config: () => Config;
   registry: ModelRegistry;
   /** What `/readyz` says: undefined = ready. */
@@ -62,14 +63,17 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
           maxHeaderSize: 64 * 1024,
           noDelay: true,
           insecureHTTPParser: false,
+          shouldUpgradeCallback: isResponsesSocket,
         },
         (request, response) => {
-          if (hasFaultyFraming(request)) refuseFraming(request, response);
-          else handler(request, response);
+          const fault = framingFault(request);
+          if (fault === undefined) handler(request, response);
+          else refuseFraming(request, response, fault);
         },
       );
       server.maxRequestsPerSocket = 0;
       server.on('clientError', refuseBadRequest);
+      server.on('upgrade', (request, socket, head) => serveResponsesSocket(deps, request, socket, head));
       return server;
     },
   });
@@ -242,20 +246,33 @@ function internal(error: unknown): Failure {
   });
 }
 
-/** RFC 9112 §6.1: an HTTP/1.0 message with a transfer coding has faulty framing; where it ends is anyone's guess. */
-function hasFaultyFraming(request: IncomingMessage): boolean {
-  return request.headers['transfer-encoding'] !== undefined && request.httpVersion === '1.0';
+/** What the parser lets pass although it leaves open what is asked of whom, or where the message ends. */
+function framingFault(request: IncomingMessage): string | undefined {
+  const { headers, rawHeaders, url = '' } = request;
+  // RFC 9112 §6.1: an HTTP/1.0 message with a transfer coding ends anywhere.
+  if (headers['transfer-encoding'] !== undefined && request.httpVersionMinor === 0) {
+    return 'HTTP/1.0 knows no Transfer-Encoding';
+  }
+  // RFC 9112 §3.2: one Host, and a name or address in it.
+  if (headers.host !== undefined && !/^[\w.~-]*(:\d*)?$|^\[[\da-f:.%]+\](:\d*)?$/i.test(headers.host)) {
+    return 'the Host header is not valid';
+  }
+  let hosts = 0;
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    const name = rawHeaders[i] as string;
+    if (name.length === 4 && name.toLowerCase() === 'host' && ++hosts > 1) return 'there is more than one Host header';
+  }
+  // RFC 9112 §3.2: origin form, absolute form, or `*` for OPTIONS.
+  const target =
+    url.charCodeAt(0) === 0x2f || /^https?:\/\//i.test(url) || (url === '*' && request.method === 'OPTIONS');
+  return target ? undefined : 'the request target is not valid';
 }
 
-function refuseFraming(request: IncomingMessage, response: ServerResponse): void {
+function refuseFraming(request: IncomingMessage, response: ServerResponse, message: string): void {
   response.setHeader('connection', 'close');
   // What follows on this connection must not be read as another request.
   response.on('finish', () => request.socket.destroySoon());
-  refuse(
-    request,
-    response,
-    new Failure({ kind: 'invalid-request', status: 400, message: 'HTTP/1.0 knows no Transfer-Encoding' }),
-  );
+  refuse(request, response, new Failure({ kind: 'invalid-request', status: 400, message }));
 }
 
 const parserStatus: Record<string, [number, string]> = {

@@ -16,7 +16,7 @@ import { observe } from '../observe/observation.ts';
 import { createUsageStore } from '../observe/usage.ts';
 import { protocols } from '../protocols/index.ts';
 import { providers } from '../providers/index.ts';
-import { DispatchLoop } from '../routing/dispatch.ts';
+import { type DispatchDeps, DispatchLoop } from '../routing/dispatch.ts';
 import { Router } from '../routing/router.ts';
 import { openStateFile } from '../routing/state-file.ts';
 import { buildDate, commit, version } from '../version.ts';
@@ -140,7 +140,7 @@ async function start(options: ServeOptions, source: ConfigSource, log: Log): Pro
   });
   /** Which dispatcher serves which proxy and origin: worked out once per config. */
   const ways = new Map<string, Dispatcher>();
-  const loop = new DispatchLoop({
+  const loopDeps: DispatchDeps = {
     router,
     config,
     tokens: tokenSource({ refresher, http, config }),
@@ -156,7 +156,8 @@ async function start(options: ServeOptions, source: ConfigSource, log: Log): Pro
     now: Date.now,
     random: Math.random,
     observe: observation.observer,
-  });
+  };
+  const loop = new DispatchLoop(loopDeps);
 
   let keys = keyRing(config()['api-keys']);
   source.onChange(() => {
@@ -188,6 +189,11 @@ async function start(options: ServeOptions, source: ConfigSource, log: Log): Pro
     config,
     keys: () => keys,
     loop,
+    socketLoop: (compose) =>
+      new DispatchLoop({
+        ...loopDeps,
+        dispatcherFor: (proxyUrl, origin) => compose(loopDeps.dispatcherFor(proxyUrl, origin)),
+      }),
     registry: router.registry,
     draining: () => draining,
     notReady: () => undefined,

@@ -7,7 +7,7 @@ import { configCredentials } from '../../src/credentials/from-config.ts';
 import { parseCredentialFile } from '../../src/credentials/parse.ts';
 import { protocols } from '../../src/protocols/index.ts';
 import { providers } from '../../src/providers/index.ts';
-import { DispatchLoop } from '../../src/routing/dispatch.ts';
+import { type DispatchDeps, DispatchLoop } from '../../src/routing/dispatch.ts';
 import { Router } from '../../src/routing/router.ts';
 import { keyRing } from '../../src/server/access.ts';
 import { buildApp } from '../../src/server/app.ts';
@@ -19,16 +19,17 @@ export interface System {
   close(): Promise<void>;
 }
 
-export async function startSystem(mockPort: number): Promise<System> {
+/** `over`: members of the config that replace those of the vectors. */
+export async function startSystem(mockPort: number, over: object = {}): Promise<System> {
   const mock = `http://127.0.0.1:${mockPort}`;
-  const config = configSchema.parse(configFor(mock)) as Config;
+  const config = configSchema.parse({ ...configFor(mock), ...over }) as Config;
   const credentials = [...configCredentials(config), ...fileCredentials(mock)];
   const router = new Router({
     source: { list: () => credentials, get: (id) => credentials.find((credential) => credential.id === id) },
     config: () => config,
   });
   const dispatcher = new Agent({ keepAliveTimeout: 60_000 });
-  const loop = new DispatchLoop({
+  const loopDeps: DispatchDeps = {
     router,
     config: () => config,
     tokens: {
@@ -42,12 +43,13 @@ export async function startSystem(mockPort: number): Promise<System> {
     dispatcherFor: () => dispatcher,
     now: Date.now,
     random: Math.random,
-  });
+  };
   const keys = keyRing(config['api-keys']);
   const app = await buildApp({
     config: () => config,
     keys: () => keys,
-    loop,
+    loop: new DispatchLoop(loopDeps),
+    socketLoop: (compose) => new DispatchLoop({ ...loopDeps, dispatcherFor: () => compose(dispatcher) }),
     registry: router.registry,
     draining: () => false,
     notReady: () => undefined,
