@@ -57,6 +57,8 @@ export function openMainLog(folder: string, now: () => Date = () => new Date()):
     },
     close() {
       flush();
+      clearInterval(capTimer);
+      process.off('exit', flush);
     },
   };
   process.once('exit', flush);

@@ -383,16 +383,19 @@ export class DispatchLoop {
     };
     trace.attempts.push(record);
     let exchange: ExchangeRecorder | undefined;
+    // A request that cannot be written for this upstream is no attempt.
+    let written = false;
     const finish = (failure: Failure | undefined, usage: Usage | undefined): void => {
       record.tookMs = now() - startedAt;
       record.failure = failure;
       record.usage = usage;
       if (record.status === 0) record.status = failure?.status ?? 0;
       exchange?.end(failure);
-      this.#deps.observe?.attempt(client, record);
+      if (written) this.#deps.observe?.attempt(client, record);
     };
     try {
       const prepared = prepare({ client, call, provider, route: picked.route, base: target.base, suffix });
+      written = true;
       const dispatcher = this.#dispatcher(credential, prepared.request.url);
       exchange = client.recorder?.exchange(credential, prepared.request);
       const result = await attempt({
