@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { upstream } from '../../src/providers/openai-compatibility/upstream.ts';
-import { callOf, configOf, credentialOf, sent } from './stand-ins.ts';
+import { callOf, credentialOf, sent } from './stand-ins.ts';
 
 function callTo(baseUrl: string, over: Parameters<typeof callOf>[0] = {}) {
   return callOf({ credential: credentialOf({ provider: 'openai-compatibility', baseUrl }), ...over });
@@ -37,8 +37,6 @@ test('bytes pass through unless something in them must be looked at', () => {
   assert.deepEqual(upstream.passThrough?.({ ...scan(), stream: false }, callTo('http://b/v1')), {});
   assert.equal(upstream.passThrough?.(scan('reasoning_effort'), call), undefined);
   assert.equal(upstream.passThrough?.(scan('stream_options'), call), undefined);
-  const ruled = configOf({ payload: { override: [{ models: [{ name: '*' }], params: { n: 1 } }] } });
-  assert.equal(upstream.passThrough?.(scan(), callTo('http://b/v1', { config: ruled })), undefined);
 });
 
 test('compact goes to its own path in the Responses protocol, without stream', () => {

@@ -8,7 +8,7 @@ import { writeThinking } from './write.ts';
 export { type FitOptions, type FittedThinking, fitThinking } from './fit.ts';
 export { readIncludeThoughts, readThinking, type ThinkingIntent } from './read.ts';
 export { type SuffixedModel, splitSuffix } from './suffix.ts';
-export { limitClaudeBudget, writeThinking } from './write.ts';
+export { writeThinking } from './write.ts';
 
 export type ThinkingDialect = 'openai' | 'codex' | 'claude' | 'gemini' | 'gemini-envelope' | 'kimi' | 'iflow';
 

@@ -166,16 +166,3 @@ function writeIflow(body: JsonObject, fitted: FittedThinking, { model, name }: W
   if (id.startsWith('minimax')) return { ...withTemplate({}), reasoning_split: on };
   return withTemplate({});
 }
-
-/**
- * Anthropic wants the budget below `max_tokens` (upstreams.md §4.6): lowered to one less, unless that is below the
- * model's least budget.
- */
-export function limitClaudeBudget(body: JsonObject, model: ModelInfo | undefined): JsonObject {
-  const thinking = object(body.thinking);
-  const budget = thinking?.budget_tokens;
-  const limit = body.max_tokens;
-  if (typeof budget !== 'number' || typeof limit !== 'number' || budget < limit) return body;
-  if (limit - 1 < (model?.thinking?.min ?? 1024)) return body;
-  return { ...body, thinking: { ...thinking, budget_tokens: limit - 1 } };
-}

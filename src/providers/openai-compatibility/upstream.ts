@@ -1,7 +1,6 @@
 // OpenAI chat completions at a configured base URL (upstreams.md §2.11).
 import { Failure } from '../../failure.ts';
 import type { JsonObject } from '../../protocols/neutral.ts';
-import { payloadRules } from '../../routing/payload-rules.ts';
 import { userAgent } from '../../version.ts';
 import { classifyCommon, quotaReport } from '../failures.ts';
 import type { BodyFacts, Upstream, UpstreamCall } from '../provider.ts';
@@ -45,9 +44,9 @@ export const upstream: Upstream = {
   quota: quotaReport,
 };
 
-/** The client's bytes go up as they are unless a rule, a thinking level or its own `stream_options` must be looked at. */
+/** The client's bytes go up as they are unless a thinking level or its own `stream_options` must be looked at. */
 function passThrough(scan: BodyFacts, call: UpstreamCall): Record<string, string> | undefined {
-  if (call.operation !== 'generate' || !payloadRules(call.config).empty) return undefined;
+  if (call.operation !== 'generate') return undefined;
   if (scan.keys.has('reasoning_effort') || scan.keys.has('stream_options')) return undefined;
   const { stream_options } = askForUsage({ stream: scan.stream }, baseUrl(call));
   return stream_options === undefined ? {} : { stream_options: JSON.stringify(stream_options) };

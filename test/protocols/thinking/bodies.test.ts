@@ -6,7 +6,6 @@ import { Failure } from '../../../src/failure.ts';
 import type { JsonObject, ProtocolId } from '../../../src/protocols/neutral.ts';
 import {
   applyThinking,
-  limitClaudeBudget,
   readIncludeThoughts,
   readThinking,
   type ThinkingDialect,
@@ -124,13 +123,4 @@ test('kimi in the Anthropic protocol is written as Anthropic writes it', () => {
   assert.deepEqual(translated('anthropic', { thinking: { type: 'disabled' } }, 'kimi', 'anthropic', kimi), {
     thinking: { type: 'disabled' },
   });
-});
-
-test('a Claude budget stays below max_tokens, unless that leaves less than the least budget', () => {
-  const body = (budget: number, limit: number) => ({
-    max_tokens: limit,
-    thinking: { type: 'enabled', budget_tokens: budget },
-  });
-  assert.deepEqual(limitClaudeBudget(body(5000, 4000), opus), body(3999, 4000));
-  assert.deepEqual(limitClaudeBudget(body(5000, 1000), opus), body(5000, 1000));
 });

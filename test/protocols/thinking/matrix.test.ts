@@ -2,13 +2,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Failure } from '../../../src/failure.ts';
+import { withThinkingLimits } from '../../../src/protocols/anthropic/index.ts';
 import type { JsonObject, ProtocolId } from '../../../src/protocols/neutral.ts';
-import {
-  applyThinking,
-  limitClaudeBudget,
-  splitSuffix,
-  type ThinkingDialect,
-} from '../../../src/protocols/thinking/index.ts';
+import { applyThinking, splitSuffix, type ThinkingDialect } from '../../../src/protocols/thinking/index.ts';
 import { catalogModel } from '../../../src/providers/catalog.ts';
 
 const suffixes = ['none', 'auto', 'minimal', 'low', 'medium', 'high', 'xhigh', 'max', '500', '8192', '200000'];
@@ -18,7 +14,8 @@ function applied(dialect: ThinkingDialect, native: ProtocolId, catalog: string, 
   const info = catalogModel(catalog, base);
   assert.ok(info, `${base} is in the catalog`);
   const written = applyThinking(body, { dialect, client: 'openai-chat', native, suffix: thinking, info, model: base });
-  return native === 'anthropic' ? limitClaudeBudget(written, info) : written;
+  if (native !== 'anthropic') return written;
+  return withThinkingLimits(written, { maxOutputTokens: info.maxOutputTokens, minBudget: info.thinking?.min });
 }
 
 type Cell = string | number;
