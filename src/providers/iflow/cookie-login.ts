@@ -5,7 +5,7 @@ import { isEmail } from '../../oauth/email.ts';
 import { answerError, loginError, plain, redact } from '../../oauth/errors.ts';
 import { iflowFileName } from '../../oauth/file-name.ts';
 import type { LoginContext, LoginRequest, LoginResult, RemoteContext } from '../../oauth/flow.ts';
-import { fileOf, filesOf, pathOf, saveUnderFreeName } from '../../oauth/save.ts';
+import { filesOf, pathOf, saveUnderFreeName } from '../../oauth/save.ts';
 import { send } from '../../oauth/token-request.ts';
 import type { JsonObject } from '../../protocols/neutral.ts';
 import { endpoint } from '../endpoints.ts';
@@ -47,38 +47,6 @@ export async function logInWithCookie(context: LoginContext, request: LoginReque
   terminal.print(`Expires at: ${key.expired ?? (key.expireRaw || 'unknown')}`);
   terminal.print(`Authentication saved to: ${pathOf(saved)}`);
   return { path: pathOf(saved) };
-}
-
-export type RemoteCookieLogin =
-  | { ok: true; file: string; path: string; email: string; expired: string }
-  | { ok: false; kind: 'missing' | 'no-bxauth' | 'refused'; message: string }
-  | { ok: false; kind: 'duplicate'; message: string; existingFile: string };
-
-/** The same login for the management API, where nobody can be asked (auth.md §5.7). Rejects only when saving fails. */
-export async function logInWithCookieRemotely(
-  context: RemoteContext,
-  pasted: string,
-  email?: string,
-): Promise<RemoteCookieLogin> {
-  if (pasted.trim() === '') return { ok: false, kind: 'missing', message: 'cookie is required' };
-  const parsed = parseIflowCookie(pasted);
-  if (!parsed.ok) {
-    const kind = parsed.reason.startsWith('cookie missing BXAuth') ? 'no-bxauth' : 'refused';
-    return { ok: false, kind, message: kind === 'no-bxauth' ? 'cookie missing BXAuth field' : parsed.reason };
-  }
-  const existingFile = fileWithBxAuth(context.store, parsed.cookie.bxAuth);
-  if (existingFile !== undefined) {
-    return { ok: false, kind: 'duplicate', message: 'duplicate BXAuth found', existingFile };
-  }
-  let key: IflowKey;
-  try {
-    key = await keyForCookie(context, parsed.cookie);
-  } catch (error) {
-    return { ok: false, kind: 'refused', message: (error as Error).message };
-  }
-  const name = email?.trim() || key.name;
-  const saved = await saveCookieLogin(context, parsed.cookie, key, name);
-  return { ok: true, file: fileOf(saved), path: pathOf(saved), email: name, expired: key.expireRaw };
 }
 
 /** Name of the credential file that already holds this session, looked for before any call (auth.md §3.2). */
