@@ -74,6 +74,18 @@ for (const [what, action] of disguised) {
   }
 }
 
+test('iFlow loses its connection at the start of a stream: the next account answers instead', async () => {
+  const chunk = JSON.stringify({ id: 'x', choices: [{ index: 0, delta: {}, finish_reason: 'network_error' }] });
+  world.script(
+    { provider: 'iflow', kind: 'chat' },
+    { body: `data: ${chunk}\n\ndata: [DONE]\n\n`, headers: { 'content-type': 'text/event-stream' } },
+  );
+  const { status, text } = await chat('glm-4.6', true);
+  assert.equal(status, 200, text);
+  assert.match(pieces(text), /hello/);
+  assert.equal(asked().length, 2);
+});
+
 test('iFlow answers a stream with one JSON: the client gets chunks and the end mark', async () => {
   world.script({ provider: 'iflow', kind: 'chat' }, { body: completion });
   const { status, text } = await chat('glm-4.6', true);

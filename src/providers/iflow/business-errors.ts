@@ -1,7 +1,7 @@
 // iFlow reports many failures inside a 200 (upstreams.md §2.1, §8 row 5).
 import { Failure, type FailureKind } from '../../failure.ts';
 import type { Json, JsonObject } from '../../protocols/neutral.ts';
-import { arrayOf, numberOf, objectOf, textOf } from '../fields.ts';
+import { arrayOf, numberOf, objectOf, parseObject, textOf } from '../fields.ts';
 
 const kinds: Readonly<Record<number, FailureKind>> = {
   400: 'invalid-request',
@@ -52,6 +52,8 @@ function message(body: JsonObject): string | undefined {
   return undefined;
 }
 
+const lostConnection = 'iFlow lost its connection to the model';
+
 /** `finish_reason: "network_error"` without any content is a lost connection behind iFlow, not an answer. */
 function brokenChoice(choices: readonly Json[]): Failure | undefined {
   const choice = objectOf(choices[0]);
@@ -62,5 +64,13 @@ function brokenChoice(choices: readonly Json[]): Failure | undefined {
     textOf(answer?.reasoning_content) === '' &&
     arrayOf(answer?.tool_calls).length === 0;
   if (!empty) return undefined;
-  return new Failure({ kind: 'transient', status: 502, message: 'iFlow lost its connection to the model' });
+  return new Failure({ kind: 'transient', status: 502, message: lostConnection });
+}
+
+/** The same in a stream: the chunk that says so becomes the error it is. Anything else comes back as it was. */
+export function unmaskChunk(data: string): string {
+  if (!data.includes('network_error')) return data;
+  const choice = objectOf(arrayOf(parseObject(data)?.choices)[0]);
+  if (choice?.finish_reason !== 'network_error' || choice.delta === undefined) return data;
+  return JSON.stringify({ error: { message: lostConnection, type: 'upstream_error', code: 'network_error' } });
 }

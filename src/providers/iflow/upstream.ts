@@ -8,7 +8,7 @@ import { classifyCommon } from '../failures.ts';
 import { mergeHeaders } from '../headers.ts';
 import type { Upstream, UpstreamCall } from '../provider.ts';
 import { askForUsage, refusesUsage } from '../stream-usage.ts';
-import { businessError } from './business-errors.ts';
+import { businessError, unmaskChunk } from './business-errors.ts';
 import { signature } from './signature.ts';
 
 /** Stands in for an empty tool list, which iFlow refuses in streams. */
@@ -40,6 +40,7 @@ export const upstream: Upstream = {
       signed: true,
     };
   },
+  unwrap: unmaskChunk,
   classify: (response, call) => classifyCommon(response, call, { protocol: 'openai-chat' }),
   inspect: (body) => businessError(body),
   retry: (failure, call) => nextTry(failure, call),
