@@ -19,7 +19,8 @@ export const upstream: Upstream = {
     credential.kind === 'service-account'
       ? serviceAccountToken(credential, context)
       : (credential.token?.reveal() ?? ''),
-  adapt: (body, call) => (call.operation === 'count-tokens' || predicts(call) ? body : prepareGemini(body, call.credential.provider)),
+  adapt: (body, call) =>
+    call.operation === 'count-tokens' || predicts(call) ? body : prepareGemini(body, call.credential.provider),
   finish(body, call) {
     if (predicts(call)) return predictBody(body);
     const { model: _, session_id: __, stream: ___, ...rest } = body;

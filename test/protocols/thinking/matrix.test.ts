@@ -178,7 +178,8 @@ test('a model that cannot think loses every thinking field, suffix or not', () =
     applied('claude', 'anthropic', 'claude', 'claude-3-5-haiku-20241022', {
       thinking: { type: 'enabled', budget_tokens: 9 },
       output_config: { effort: 'low' },
+      max_tokens: 8192,
     }),
-    {},
+    { max_tokens: 8192 },
   );
 });
