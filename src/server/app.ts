@@ -9,6 +9,7 @@ import type { ModelRegistry } from '../routing/registry.ts';
 import { writeFailure, writeJson } from './answer.ts';
 import { allowKeyedPages, answerPreflight } from './client-cors.ts';
 import { pathOf, requestId, serveClient, unauthorized } from './client-route.ts';
+import { createListener, type TlsFiles } from './listener.ts';
 import { isForeignSite } from './origin.ts';
 import { isResponsesSocket, type ResponsesSocketDeps, serveResponsesSocket } from './responses-socket.ts';
 import { routes as anthropicRoutes } from './routes/anthropic.ts';
@@ -32,14 +33,14 @@ export interface AppDeps extends ResponsesSocketDeps {
   registry: ModelRegistry;
   /** What `/readyz` says: undefined = ready. */
   notReady(): string | undefined;
+  /** HTTPS instead of HTTP. */
+  tls?: TlsFiles | undefined;
+  warn?(line: string): void;
   /** More routes: management, callbacks, metrics. */
   register?(app: FastifyInstance): void | Promise<void>;
 }
 
 const clientRoutes: readonly ClientRoute[] = [...openaiRoutes, ...responsesRoutes, ...anthropicRoutes, ...geminiRoutes];
-
-/** ms for the whole head of a request: a client that dribbles it is cut off (lab: within 40 s). */
-const headTimeoutMs = 30_000;
 
 export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
   const app = fastify({
@@ -54,22 +55,13 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
       refuse(request.raw, reply.raw, new Failure({ kind: 'invalid-request', status: 400, message: badUrl(error) }));
     },
     serverFactory: (handler) => {
-      const server = http.createServer(
-        {
-          headersTimeout: headTimeoutMs,
-          requestTimeout: 0,
-          connectionsCheckingInterval: 5_000,
-          keepAliveTimeout: 75_000,
-          maxHeaderSize: 64 * 1024,
-          noDelay: true,
-          insecureHTTPParser: false,
-          shouldUpgradeCallback: isResponsesSocket,
-        },
+      const server = createListener(
         (request, response) => {
           const fault = framingFault(request);
           if (fault === undefined) handler(request, response);
           else refuseFraming(request, response, fault);
         },
+        { shouldUpgradeCallback: isResponsesSocket, tls: deps.tls, warn: deps.warn ?? (() => {}) },
       );
       server.maxRequestsPerSocket = 0;
       server.on('clientError', refuseBadRequest);

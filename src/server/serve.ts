@@ -1,7 +1,7 @@
 // Server mode: puts the rooms together, listens, and takes them down again. Source: spec/config.md §1, §10, §14.
 import path from 'node:path';
 import type { Dispatcher } from 'undici';
-import { type ConfigSource, openConfig, type SettingFlags } from '../config/index.ts';
+import { ConfigError, type ConfigOptions, type ConfigSource, openConfig, type SettingFlags } from '../config/index.ts';
 import { openAuthFolder } from '../credentials/auth-folder.ts';
 import type { CredentialStore } from '../credentials/credential.ts';
 import { configCredentials } from '../credentials/from-config.ts';
@@ -23,9 +23,11 @@ import { buildDate, commit, version } from '../version.ts';
 import { keyRing } from './access.ts';
 import { buildApp } from './app.ts';
 import { ClientLimiter } from './client-route.ts';
+import type { TlsFiles } from './listener.ts';
 import { logCredentials } from './loaded-credentials.ts';
 import { answerLocally } from './local-answers.ts';
 import { managementGate } from './management-gate.ts';
+import { watchOwner } from './owner.ts';
 import { requestLine } from './request-line.ts';
 import { tokenSource } from './token-source.ts';
 
@@ -49,7 +51,8 @@ export async function serve(options: ServeOptions): Promise<number> {
     if (log) log[level](line, { scope: 'config' });
     else early.push([level, line]);
   };
-  const source = await openConfig({ flags: options.flags, env: options.env, cwd: options.cwd, report });
+  const source = await openOrStandBy({ flags: options.flags, env: options.env, cwd: options.cwd, report });
+  if (source === undefined) return 0;
   log = createLog(logOptions(source));
   log.info(`cliproxy Version: ${version}, Commit: ${commit}, BuiltAt: ${buildDate}`);
   for (const [level, line] of early) log[level](line, { scope: 'config' });
@@ -65,6 +68,27 @@ export async function serve(options: ServeOptions): Promise<number> {
   log.info('stopped', { scope: 'server' });
   log.flush();
   return 0;
+}
+
+/** Undefined when a signal ended the stand-by of `DEPLOY=cloud`. */
+async function openOrStandBy(options: ConfigOptions): Promise<ConfigSource | undefined> {
+  try {
+    const source = await openConfig(options);
+    if (!source.settings.standby || source.settings.configExists) return source;
+    await source.close();
+    throw new ConfigError(
+      source.settings.configPath,
+      [{ line: 1, column: 1, path: '', reason: 'there is no such file yet' }],
+      'unreadable',
+    );
+  } catch (error) {
+    if (options.env?.DEPLOY !== 'cloud' || !(error instanceof ConfigError)) throw error;
+    const { standBy } = await import('./standby.ts');
+    const stop = new AbortController();
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort());
+    const ready = await standBy(options, error, stop.signal, (line) => options.report?.('warn', line));
+    return ready ? openConfig(options) : undefined;
+  }
 }
 
 function logOptions(source: ConfigSource): Parameters<typeof createLog>[0] {
@@ -185,6 +209,7 @@ async function start(options: ServeOptions, source: ConfigSource, log: Log): Pro
   });
 
   let draining = false;
+  let unwatchOwner: (() => void) | undefined;
   const app = await buildApp({
     config,
     keys: () => keys,
@@ -204,22 +229,29 @@ async function start(options: ServeOptions, source: ConfigSource, log: Log): Pro
       requestLine(log, summary);
       observation.finished(summary);
     },
+    tls: tlsFiles(source),
+    warn: (line) => log.warn(line, { scope: 'server' }),
     register(instance) {
+      if (options.password !== undefined) {
+        unwatchOwner = watchOwner(instance, options.password, () => process.kill(process.pid, 'SIGTERM'));
+      }
       observation.register(instance);
       return gate.register(instance);
     },
   });
   const { host, port } = source.settings;
+  const scheme = source.current().tls.enable ? 'https' : 'http';
   await app.listen({ host: host === '' ? '::' : host, port, backlog: 4096 });
   logCredentials(log, store, folder.folder);
   refresher.start();
   const address = app.server.address();
   const shownPort = typeof address === 'object' && address !== null ? address.port : port;
-  url = `http://${shownHost(host)}:${shownPort}`;
+  url = `${scheme}://${shownHost(host)}:${shownPort}`;
   return {
     url,
     async stop(graceMs) {
       draining = true;
+      unwatchOwner?.();
       await closeServer(app.server, graceMs);
       await app.close();
       await gate.close();
@@ -231,6 +263,13 @@ async function start(options: ServeOptions, source: ConfigSource, log: Log): Pro
       await dispatchers.close().catch(() => {});
     },
   };
+}
+
+function tlsFiles(source: ConfigSource): TlsFiles | undefined {
+  const { enable, cert, key } = source.current().tls;
+  if (!enable) return undefined;
+  if (cert.trim() === '' || key.trim() === '') throw new Error('tls.enable needs tls.cert and tls.key (PEM files)');
+  return { cert: cert.trim(), key: key.trim() };
 }
 
 function shownHost(host: string): string {

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { Config } from '../../src/config/index.ts';
+import type { Credential } from '../../src/credentials/credential.ts';
 import { Failure } from '../../src/failure.ts';
 import { Secret } from '../../src/secret.ts';
 import { type Asked, chunk, completion, key, type Reply, world } from './fixture.ts';
@@ -18,8 +19,9 @@ const shares = (tokens: string[]): Record<string, number> => {
   for (const token of tokens) counted[token] = (counted[token] ?? 0) + 1;
   return counted;
 };
-const keys = (n: number, extra = {}) => Array.from({ length: n }, (_, i) => key(`k${i + 1}`, extra));
-const answered = ({ failure }: Asked): void => assert.equal(failure, undefined, failure?.message);
+const keys = (n: number, extra: Partial<Credential> = {}) =>
+  Array.from({ length: n }, (_, i) => key(`k${i + 1}`, extra));
+const answered = ({ failure }: Asked): void => assert.equal(failure, undefined, failure?.message ?? '');
 
 const twoModels = [
   { name: 'well', alias: 'well' },
