@@ -1,6 +1,15 @@
 // A whole server in one process, from the config file to the listening socket, before an upstream that does what the
 // model name says: `ok`, `limit`, `quote` (a 401 that repeats every secret it was sent), `hang` (half a stream).
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -57,7 +66,9 @@ export async function openLab(options: LabOptions = {}) {
   const logDir = path.join(dir, 'logs');
   mkdirSync(authDir);
   for (const [name, fields] of Object.entries(options.files ?? {})) {
-    writeFileSync(path.join(authDir, name), JSON.stringify(fields), { mode: 0o600 });
+    writeFileSync(path.join(authDir, name), JSON.stringify(fields).replaceAll('<upstream>', upstreamUrl), {
+      mode: 0o600,
+    });
   }
   const configFile = path.join(dir, 'config.yaml');
   writeFileSync(
@@ -172,6 +183,12 @@ ${(options.config ?? '').replaceAll('<upstream>', upstreamUrl)}
     logs: async (): Promise<string[]> => {
       await observation.requestLog.flush();
       return existing(logDir).filter((name) => name !== 'main.log');
+    },
+    /** `main.log` has every line written so far. */
+    settled: async () => {
+      log.debug('end of the run');
+      const main = path.join(logDir, 'main.log');
+      await until(() => existsSync(main) && readFileSync(main, 'utf8').includes('end of the run'), 'the last line');
     },
     read: (name: string) => readFileSync(path.join(logDir, name), 'utf8'),
     mode: (name: string) => statSync(path.join(logDir, name)).mode & 0o777,
