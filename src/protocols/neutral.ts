@@ -139,13 +139,25 @@ export interface FunctionTool {
   parameters?: Json;
   strict?: boolean;
   cache?: CacheMark;
+  /** What it is in the client's protocol when it is no plain function there; only that protocol looks. */
+  form?: ToolForm;
 }
 
-/** A tool the provider runs itself: `web_search`, Gemini `googleSearch`, Responses custom tools. */
+/** Responses: a tool that takes free text, a function in a namespace, a search that the client carries out. */
+export interface ToolForm {
+  kind: 'custom' | 'function' | 'search';
+  namespace?: string;
+  /** Inside its namespace. */
+  name: string;
+  /** As declared, when that can be said again as it is. */
+  raw?: Json;
+}
+
+/** A tool the provider runs itself: `web_search`, Gemini `googleSearch`. */
 export interface BuiltinTool {
   type: 'builtin';
   protocol: ProtocolId;
-  /** Wire type or key: `web_search_20250305`, `googleSearch`, `custom`. */
+  /** Wire type or key: `web_search_20250305`, `googleSearch`. */
   kind: string;
   name?: string;
   raw: Json;

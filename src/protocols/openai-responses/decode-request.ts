@@ -30,9 +30,11 @@ import type {
   TextPart,
   Tool,
   ToolChoice,
+  ToolResultPart,
 } from '../neutral.ts';
 import { readThinking } from '../thinking/read.ts';
 import { joinedSummary } from './reasoning-summary.ts';
+import { decodeTool, flatName, ownCustomCallId, searchResult, searchToolName } from './tool-forms.ts';
 
 /** Members that are only of use in this request; all others are kept, so that the answer can echo them. */
 const requestMembers: ReadonlySet<string> = new Set(['model', 'stream', 'input', 'stream_options']);
@@ -44,7 +46,7 @@ export function decodeRequest(body: JsonObject): ChatRequest {
     model: requiredString(body, 'model'),
     stream: optionalBoolean(body, 'stream') ?? false,
     messages: decodeInput(body),
-    tools: objectsOf(optionalArray(body, 'tools') ?? [], 'tools').map(decodeTool),
+    tools: decodeTools(body),
     toolChoice: decodeToolChoice(body.tool_choice),
     parallelToolCalls: optionalBoolean(body, 'parallel_tool_calls') === false ? false : undefined,
     maxTokens: optionalNumber(body, 'max_output_tokens'),
@@ -93,6 +95,15 @@ class Turns {
     else this.messages.push({ role: 'assistant', parts });
   }
 
+  call(id: string, name: string, args: string): void {
+    this.names.set(id, name);
+    this.append('assistant', { type: 'tool-call', id, name, arguments: args });
+  }
+
+  result(callId: string, content: ToolResultPart['content']): void {
+    this.append('tool', { type: 'tool-result', callId, name: this.names.get(callId) ?? '', content });
+  }
+
   append(role: Role, part: Part): void {
     const last = this.messages.at(-1);
     if (last?.role === role && !(part.type === 'reasoning' && hasCalls(last))) last.parts.push(part);
@@ -119,24 +130,35 @@ function decodeItem(item: JsonObject, path: string, turns: Turns): void {
       const id = asString(item.call_id) ?? asString(item.id) ?? '';
       const name = asText(item.name);
       if (name === undefined) throw invalidRequest(`missing required parameter: '${path}.name'`);
-      turns.names.set(id, name);
       const wire = item.arguments ?? '';
-      turns.append('assistant', {
-        type: 'tool-call',
-        id,
-        name,
-        arguments: typeof wire === 'string' ? wire : JSON.stringify(wire),
-      });
+      turns.call(id, flatName(asText(item.namespace), name), typeof wire === 'string' ? wire : JSON.stringify(wire));
       return;
     }
     case 'function_call_output': {
-      const callId = asString(item.call_id) ?? '';
-      turns.append('tool', {
-        type: 'tool-result',
-        callId,
-        name: turns.names.get(callId) ?? '',
-        content: decodeOutput(item.output, `${path}.output`),
-      });
+      turns.result(asString(item.call_id) ?? '', decodeOutput(item.output, `${path}.output`));
+      return;
+    }
+    case 'custom_tool_call': {
+      const id = ownCustomCallId(asString(item.call_id) ?? '');
+      const name = asText(item.name);
+      if (id === undefined || name === undefined) return;
+      turns.call(id, flatName(asText(item.namespace), name), JSON.stringify({ input: asString(item.input) ?? '' }));
+      return;
+    }
+    case 'custom_tool_call_output': {
+      const id = ownCustomCallId(asString(item.call_id) ?? '');
+      if (id !== undefined) turns.result(id, decodeOutput(item.output, `${path}.output`));
+      return;
+    }
+    case 'tool_search_call': {
+      const id = asText(item.call_id);
+      if (id !== undefined) turns.call(id, searchToolName, JSON.stringify(asObject(item.arguments) ?? {}));
+      return;
+    }
+    case 'tool_search_output': {
+      const id = asText(item.call_id);
+      if (id === undefined || !turns.names.has(id)) return;
+      turns.result(id, [{ type: 'text', text: searchResult(toolsOf(item)) }]);
       return;
     }
     case 'reasoning':
@@ -152,8 +174,8 @@ function decodeItem(item: JsonObject, path: string, turns: Turns): void {
       );
       return;
     default:
-      // Items of tools that run elsewhere (`web_search_call`, `custom_tool_call`, `item_reference`) mean nothing to
-      // another provider; towards Codex the body is not decoded at all.
+      // Items of tools that run elsewhere (`web_search_call`, `item_reference`, free-text calls that another backend made)
+      // mean nothing to another provider; towards Codex the body is not decoded at all.
       return;
   }
 }
@@ -223,28 +245,34 @@ function decodeFile(part: JsonObject): FilePart | undefined {
     : defined<FilePart>({ type: 'file', mediaType: '', data: { kind: 'id', id }, filename });
 }
 
-function decodeTool(tool: JsonObject, index: number): Tool {
-  const kind = asText(tool.type);
-  if (kind !== undefined && kind !== 'function') {
-    return defined({ type: 'builtin', protocol: 'openai-responses', kind, name: asText(tool.name), raw: tool });
-  }
-  // Chat's nested spelling is common among clients that speak both.
-  const declared = asObject(tool.function) ?? tool;
-  const name = asText(declared.name);
-  if (name === undefined) throw invalidRequest(`missing required parameter: 'tools[${index}].name'`);
-  return defined({
-    type: 'function',
-    name,
-    description: asString(declared.description),
-    parameters: declared.parameters ?? undefined,
-    strict: typeof declared.strict === 'boolean' ? declared.strict : undefined,
+/** Declared tools: in their own member, in items that add some, and in what a search by the client found. */
+function decodeTools(body: JsonObject): Tool[] {
+  const tools = objectsOf(optionalArray(body, 'tools') ?? [], 'tools').flatMap((tool, index) => {
+    const decoded = decodeTool(tool);
+    if (decoded === undefined) throw invalidRequest(`missing required parameter: 'tools[${index}].name'`);
+    return decoded;
   });
+  const taken = new Set(tools.map((tool) => tool.name));
+  for (const item of Array.isArray(body.input) ? body.input : []) {
+    if (!isObject(item) || (item.type !== 'additional_tools' && item.type !== 'tool_search_output')) continue;
+    for (const tool of toolsOf(item)) {
+      if (tool.name !== undefined && taken.has(tool.name)) continue;
+      taken.add(tool.name);
+      tools.push(tool);
+    }
+  }
+  return tools;
+}
+
+function toolsOf(item: JsonObject): Tool[] {
+  const declared = Array.isArray(item.tools) ? item.tools.filter(isObject) : [];
+  return declared.flatMap((tool) => decodeTool(tool) ?? []);
 }
 
 function decodeToolChoice(choice: Json | undefined): ToolChoice | undefined {
   if (choice === 'none' || choice === 'required') return { type: choice };
   const chosen = asObject(choice);
-  if (chosen?.type !== 'function') return undefined;
+  if (chosen?.type !== 'function' && chosen?.type !== 'custom') return undefined;
   const name = asText(chosen.name) ?? asText(asObject(chosen.function)?.name);
   return name === undefined ? undefined : { type: 'tool', name };
 }

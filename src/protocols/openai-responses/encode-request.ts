@@ -1,5 +1,5 @@
 // Neutral form → Responses request, plain or in the dialect of the Codex backend (protocols.md §2, upstreams.md §2.3).
-import { asObject, jsonObject } from '../json.ts';
+import { asObject, isObject, jsonObject } from '../json.ts';
 import { dataUrl, isImage, urlOf } from '../media.ts';
 import type {
   BuiltinTool,
@@ -190,6 +190,7 @@ function encodeOutput(result: ToolResultPart): Json {
 
 function encodeTool(tool: Tool, wireName: (name: string) => string): JsonObject | undefined {
   if (tool.type === 'builtin') return encodeBuiltin(tool);
+  if (isObject(tool.form?.raw)) return tool.form.raw;
   return jsonObject({
     type: 'function',
     name: wireName(tool.name),

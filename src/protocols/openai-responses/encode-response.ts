@@ -1,14 +1,16 @@
 // Parts → Responses answer, whole or streamed with the full event contract (protocols.md §3.4).
 import type { Failure } from '../../failure.ts';
 import { foldAnswer } from '../fold.ts';
-import type { JsonObject, StreamPart, Usage } from '../neutral.ts';
+import type { JsonObject, StreamPart, ToolForm, Usage } from '../neutral.ts';
 import { errorObject } from '../openai-chat/error.ts';
 import type { AnswerContext, StreamEncoder } from '../protocol.ts';
 import { endingOf, newId, type ResponseFacts, responseBase, usageMember } from './response-object.ts';
+import { callItem, customInput, toolForms } from './tool-forms.ts';
 
 export function encodeResponse(parts: readonly StreamPart[], context: AnswerContext): JsonObject {
   const answer = foldAnswer(parts);
   const output: JsonObject[] = [];
+  const forms = toolForms(context.request);
   for (const block of answer.blocks) {
     switch (block.type) {
       case 'text':
@@ -19,7 +21,7 @@ export function encodeResponse(parts: readonly StreamPart[], context: AnswerCont
         if (block.text !== '') output.push(reasoningItem(`rs_${newId(context)}`, block.text));
         break;
       case 'tool-call':
-        output.push(callItem(block.id, block.name, block.arguments || '{}'));
+        output.push(callItem(forms.get(block.name), block.id, block.name, block.arguments || '{}'));
         break;
     }
   }
@@ -40,6 +42,10 @@ export function streamEncoder(context: AnswerContext): StreamEncoder {
 
 type ItemKind = 'text' | 'refusal' | 'reasoning' | 'call';
 
+/** What only calls have. */
+type CallFacts = Pick<OpenItem, 'callId' | 'name' | 'form'>;
+const noCall: CallFacts = { callId: '', name: '', form: undefined };
+
 /** One output item under way. */
 interface OpenItem {
   kind: ItemKind;
@@ -52,6 +58,7 @@ interface OpenItem {
   tail: string;
   callId: string;
   name: string;
+  form: ToolForm | undefined;
 }
 
 /**
@@ -66,6 +73,7 @@ class ResponsesWriter implements StreamEncoder {
   readonly #items = new Map<number, OpenItem>();
   readonly #output: string[] = [];
   #opened = 0;
+  #forms: ReadonlyMap<string, ToolForm> | undefined;
   #usage: Usage | undefined;
   #ended = false;
 
@@ -151,6 +159,8 @@ class ResponsesWriter implements StreamEncoder {
 
   #delta(item: OpenItem, text: string): string {
     item.text += text;
+    // Free text and searches are told whole: their argument is unwrapped first.
+    if (isBuffered(item)) return '';
     return `${item.delta}${JSON.stringify(text)}${item.tail}${this.#sequence++}}\n\n`;
   }
 
@@ -165,14 +175,16 @@ class ResponsesWriter implements StreamEncoder {
   }
 
   #openCall(block: number, callId: string, name: string): string {
-    const item = this.#open('call', block, `fc_${callId}`, callId, name);
-    return this.#added(item, { ...callItem(callId, name, ''), status: 'in_progress' });
+    this.#forms ??= toolForms(this.#context.request);
+    const form = this.#forms.get(name);
+    const wire = callItem(form, callId, name);
+    return this.#added(this.#open('call', block, String(wire.id), { callId, name, form }), wire);
   }
 
-  #open(kind: ItemKind, block: number, id: string, callId = '', name = ''): OpenItem {
+  #open(kind: ItemKind, block: number, id: string, call: CallFacts = noCall): OpenItem {
     const outputIndex = this.#opened++;
     const { delta, tail } = deltaFrame(kind, id, outputIndex);
-    const item: OpenItem = { kind, outputIndex, id, text: '', delta, tail, callId, name };
+    const item: OpenItem = { kind, outputIndex, id, text: '', delta, tail, ...call };
     this.#items.set(block, item);
     return item;
   }
@@ -217,12 +229,7 @@ class ResponsesWriter implements StreamEncoder {
     const { id: item_id, outputIndex: output_index, text } = item;
     switch (item.kind) {
       case 'call':
-        return this.#event('response.function_call_arguments.done', {
-          item_id,
-          output_index,
-          name: item.name,
-          arguments: text,
-        });
+        return this.#callDone(item);
       case 'reasoning': {
         const done = { item_id, output_index, summary_index: 0, text };
         return this.#event('response.reasoning_summary_text.done', done) + this.#part(item, 'done', text);
@@ -238,10 +245,31 @@ class ResponsesWriter implements StreamEncoder {
     }
   }
 
+  #callDone({ id: item_id, outputIndex: output_index, form, name, text }: OpenItem): string {
+    const at = { item_id, output_index };
+    if (form?.kind === 'search') return '';
+    if (form?.kind === 'custom') {
+      const input = customInput(text);
+      return (
+        this.#event('response.custom_tool_call_input.delta', { ...at, delta: input }) +
+        this.#event('response.custom_tool_call_input.done', { ...at, input })
+      );
+    }
+    return this.#event('response.function_call_arguments.done', {
+      ...at,
+      name: form?.name ?? name,
+      arguments: text,
+    });
+  }
+
   #event(type: string, members: JsonObject): string {
     const data = JSON.stringify({ type, ...members, sequence_number: this.#sequence++ });
     return `event: ${type}\ndata: ${data}\n\n`;
   }
+}
+
+function isBuffered({ form }: OpenItem): boolean {
+  return form?.kind === 'custom' || form?.kind === 'search';
 }
 
 const deltaEvents: Record<ItemKind, { type: string; index: string; tail: string }> = {
@@ -264,7 +292,7 @@ function deltaFrame(kind: ItemKind, id: string, outputIndex: number): { delta: s
 function finishedItem(item: OpenItem): JsonObject {
   switch (item.kind) {
     case 'call':
-      return callItem(item.callId, item.name, item.text);
+      return callItem(item.form, item.callId, item.name, item.text);
     case 'reasoning':
       return reasoningItem(item.id, item.text);
     default:
@@ -288,8 +316,4 @@ function summaryPart(text: string): JsonObject {
 
 function reasoningItem(id: string, text: string): JsonObject {
   return { type: 'reasoning', id, summary: [summaryPart(text)] };
-}
-
-function callItem(callId: string, name: string, text: string): JsonObject {
-  return { type: 'function_call', id: `fc_${callId}`, call_id: callId, name, arguments: text, status: 'completed' };
 }
