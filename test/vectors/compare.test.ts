@@ -44,10 +44,16 @@ const history = vectorOf('openai__claude/req/tool_history');
 test('a lost message, a changed argument and a lost result are noticed', () => {
   const messages = (body: JsonObject) => body.messages as JsonObject[];
   assert.deepEqual(checkRequest(history, recordedRequest(history)), []);
-  assert.ok(checkRequest(history, recordedRequest(history, (body) => messages(body).shift())).length > 0);
+  assert.ok(
+    checkRequest(
+      history,
+      recordedRequest(history, (body) => messages(body).shift()),
+    ).length > 0,
+  );
   const altered = (from: string, to: string) => {
     const [request] = recordedRequest(history);
-    assert.ok(request && request.body.includes(from));
+    assert.ok(request);
+    assert.ok(request.body.includes(from));
     return checkRequest(history, [{ ...request, body: request.body.replace(from, to) }]);
   };
   assert.ok(altered('Oslo', 'Bergen').length > 0);
