@@ -72,10 +72,14 @@ export function resolveSettings(sources: SettingSources = {}): Settings {
     ['default', defaultPort],
   ]);
   const keyless = (file?.config['api-keys'].length ?? 0) === 0;
+  const unauthenticated = file?.config['allow-unauthenticated'] === true;
+  // `host: ""` stands in many files that were copied and names no address: alone it does not open a door without keys.
+  const named = given(file, 'host') === undefined ? undefined : file?.config.host.trim();
+  const shut = keyless && !unauthenticated;
   const host = first([
     ['flag', flags.host],
     ['environment', variable(env, 'CLIPROXY_HOST')],
-    ['file', given(file, 'host') === undefined ? undefined : file?.config.host.trim()],
+    ['file', named === '' && shut ? undefined : named],
     ['default', keyless ? '127.0.0.1' : ''],
   ]);
   const authDir = path.resolve(cwd, expandHome(folder.value, home));
@@ -83,7 +87,12 @@ export function resolveSettings(sources: SettingSources = {}): Settings {
   const log = logFolder({ flags, env, cwd, authDir, writablePath, isWritable });
   const open = !isLoopback(host.value);
   const warnings: string[] = [];
-  if (keyless && open && file?.config['allow-unauthenticated'] !== true) {
+  if (named === '' && shut && host.origin === 'default') {
+    warnings.push(
+      'listening on 127.0.0.1 only, because there are no api-keys: set `api-keys` to listen on all interfaces (`host: ""`)',
+    );
+  }
+  if (shut && open) {
     const where = host.value === '' ? 'all interfaces' : host.value;
     warnings.push(
       `WARNING: listening on ${where} without api-keys: everyone who reaches this address can use your accounts. Set \`api-keys\`, or \`allow-unauthenticated: true\` if this is intended.`,

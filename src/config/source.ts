@@ -222,15 +222,16 @@ class FileSource implements ConfigSource {
       this.#told = '';
       return undefined;
     }
-    if (text.trim() === '' && this.#loaded.text.trim() !== '') {
-      this.#tell('warn', `config: ${this.#path} is empty; the last good one stays`, 'empty');
-      return undefined;
-    }
     let loaded: LoadedConfig;
     try {
       loaded = parseConfig(text, this.#path);
     } catch (error) {
       throw this.#complain(error as Error, text);
+    }
+    // Blank, only comments, `null`: nobody empties a configuration on purpose while it is in use.
+    if (saysNothing(loaded) && !saysNothing(this.#loaded)) {
+      this.#tell('warn', `config: ${this.#path} is empty; the last good one stays`, 'empty');
+      return undefined;
     }
     this.#told = '';
     for (const warning of loaded.warnings) this.#report('warn', remarkLine(this.#path, warning));
@@ -328,6 +329,10 @@ class FileSource implements ConfigSource {
     this.#queue = turn.catch(() => undefined);
     return turn;
   }
+}
+
+function saysNothing(loaded: LoadedConfig): boolean {
+  return Object.keys(loaded.given).length === 0;
 }
 
 /** The file's text; undefined when there is none. */

@@ -54,8 +54,15 @@ describe('the address', () => {
   test('is every interface with api-keys and no host', () => {
     assert.deepEqual([settings('api-keys: [k]').host, settings('api-keys: [k]').open], ['', true]);
   });
+  test('stays loopback when an empty host and no api-keys are written down', () => {
+    for (const keys of ['', '\napi-keys: []', '\napi-keys: ["", " "]']) {
+      const { host, open, warnings } = settings(`host: ""${keys}`);
+      assert.deepEqual([host, open], ['127.0.0.1', false]);
+      assert.match(warnings.join(), /listening on 127\.0\.0\.1 only, because there are no api-keys/);
+    }
+    assert.equal(settings('host: ""\nallow-unauthenticated: true').host, '');
+  });
   test('that is named and open without api-keys gets a loud warning', () => {
-    assert.match(settings('host: ""').warnings.join(), /WARNING: listening on all interfaces without api-keys/);
     assert.match(settings('host: 0.0.0.0').warnings.join(), /WARNING: listening on 0\.0\.0\.0/);
     assert.match(settings(undefined, { flags: { host: '::' } }).warnings.join(), /WARNING/);
     assert.deepEqual(settings('host: ""\nallow-unauthenticated: true').warnings, []);

@@ -2,6 +2,7 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import bcrypt from 'bcryptjs';
 import type { Config } from '../../config/index.ts';
+import { recognizesKey, rememberKey } from '../../config/secret-key.ts';
 import type { Scope } from './route.ts';
 
 export interface KeySources {
@@ -98,7 +99,7 @@ export class ManagementKeys {
         if (equal(hashed, stored.hash)) return { scope: stored.scope, keyId: id };
         continue;
       }
-      const outcome = this.#compared.get(memoryKey(hashed, stored.hash));
+      const outcome = recognizesKey(key, stored.hash) ?? this.#compared.get(memoryKey(hashed, stored.hash));
       if (outcome) return { scope: stored.scope, keyId: id };
       if (outcome === undefined) open = true;
     }
@@ -122,10 +123,11 @@ export class ManagementKeys {
     const hashed = digest(key);
     for (const stored of storedKeys(this.#sources.config()).filter(({ hash }) => isHashed(hash))) {
       const memory = memoryKey(hashed, stored.hash);
-      let outcome = this.#compared.get(memory);
+      let outcome = recognizesKey(key, stored.hash) ?? this.#compared.get(memory);
       if (outcome === undefined) {
         outcome = await bcrypt.compare(key, stored.hash).catch(() => false);
         this.#remember(memory, outcome);
+        if (outcome) rememberKey(key, stored.hash);
       }
       if (outcome) return { scope: stored.scope, keyId: hashed.toString('hex').slice(0, 8) };
     }
