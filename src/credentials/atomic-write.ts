@@ -1,7 +1,8 @@
 // Replaces a file so that a reader, a crash or a full disk sees the old content or the new one, never a part
 // (auth.md §2.7): temporary file, fsync, rename, fsync of the folder.
-import { randomBytes } from 'node:crypto';
-import { constants, promises as nodeFiles } from 'node:fs';
+import { hash, randomBytes } from 'node:crypto';
+import { constants, promises as nodeFiles, readlinkSync } from 'node:fs';
+import { hostname } from 'node:os';
 import path from 'node:path';
 
 /** What is needed of `node:fs/promises`; tests put failures in between. */
@@ -15,8 +16,20 @@ export interface AtomicWriteOptions {
   files?: WritableFiles;
 }
 
-/** `<name>.tmp-<pid>-<random>`: the name says whose it is, so that leftovers of dead processes can be told. */
-const temporaryName = /\.tmp-(\d+)-[0-9a-f]{12}$/;
+/**
+ * `<name>.tmp-<pid>-<machine><random>`: the name says whose it is, so that leftovers of dead processes can be told; a
+ * folder may be shared by machines and containers, whose process ids mean nothing here.
+ */
+const temporaryName = /\.tmp-(\d+)-([0-9a-f]{4})[0-9a-f]{8}$/;
+const machine = hash('sha256', `${hostname()} ${processNamespace()}`, 'hex').slice(0, 4);
+
+function processNamespace(): string {
+  try {
+    return readlinkSync('/proc/self/ns/pid');
+  } catch {
+    return '';
+  }
+}
 
 /**
  * Writes `data` as the whole content of `file`, whose folder must exist. When it fails, the old content is untouched and
@@ -29,7 +42,7 @@ export async function writeAtomically(
   options: AtomicWriteOptions = {},
 ): Promise<void> {
   const { mode = 0o600, onlyNew = false, files = nodeFiles } = options;
-  const temporary = `${file}.tmp-${process.pid}-${randomBytes(6).toString('hex')}`;
+  const temporary = `${file}.tmp-${process.pid}-${machine}${randomBytes(4).toString('hex')}`;
   const exclusive = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | (constants.O_NOFOLLOW ?? 0);
   let handle: nodeFiles.FileHandle | undefined;
   try {
@@ -86,10 +99,13 @@ export async function syncFolder(folder: string, files: Pick<WritableFiles, 'ope
 
 /** True for a temporary file nobody will finish: its process is gone, or it is far older than any write takes. */
 export function isAbandoned(name: string, ageMs: number): boolean {
-  const pid = Number(temporaryName.exec(name)?.[1]);
-  if (!Number.isInteger(pid) || pid <= 0 || ageMs < 60_000) return false;
-  // In a container every run has the same process id.
-  return pid === process.pid || ageMs > 3_600_000 || !isRunning(pid);
+  const found = temporaryName.exec(name);
+  const pid = Number(found?.[1]);
+  if (!Number.isInteger(pid) || pid <= 0) return false;
+  // In a container every run has the same process id: then what is older than this run is of an earlier one.
+  const dead = pid === process.pid ? ageMs > process.uptime() * 1000 + 1000 : !isRunning(pid);
+  if (found?.[2] === machine && dead) return true;
+  return ageMs > 3_600_000 || (ageMs > 60_000 && dead);
 }
 
 function isRunning(pid: number): boolean {
