@@ -1,4 +1,5 @@
 // What an upstream's refusal means: status and body → Failure. Shared by all providers (upstreams.md §1.10, §8 rows 12–20).
+import { STATUS_CODES } from 'node:http';
 import { Failure, type FailureKind } from '../failure.ts';
 import type { Json, JsonObject, ProtocolId } from '../protocols/neutral.ts';
 import { mask } from '../secret.ts';
@@ -235,13 +236,18 @@ export interface ErrorWords {
   kind?: string;
 }
 
+/** A status that clients know. Business codes that look like one (439, 449) do not count; 529 is Anthropic's. */
+export function isErrorStatus(status: number): boolean {
+  return status >= 400 && (STATUS_CODES[status] !== undefined || status === 529);
+}
+
 /** Status of an error told inside a 200 answer; 502 when its words are unknown. */
 export function statusOfError(error: ErrorWords): number {
-  if (error.status !== undefined && error.status >= 400 && error.status <= 599) return error.status;
+  if (error.status !== undefined && isErrorStatus(error.status)) return error.status;
   for (const name of [error.code, error.kind]) {
     const status = name === undefined ? undefined : statusOfName[name.toLowerCase()];
     if (status !== undefined) return status;
-    if (name !== undefined && /^[45]\d\d$/.test(name)) return Number(name);
+    if (name !== undefined && isErrorStatus(Number(name))) return Number(name);
   }
   return 502;
 }

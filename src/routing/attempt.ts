@@ -80,6 +80,8 @@ class Attempt implements Dispatcher.DispatchHandler {
   #controller: Dispatcher.DispatchController | undefined;
   #pipe: AnswerPipe | undefined;
   #decoder: ReturnType<typeof createDecoder> | undefined;
+  #encodedBytes = 0;
+  #decodedBytes = 0;
   #sniffed = false;
   #status = 0;
   #headers: UpstreamResponse['headers'] = {};
@@ -152,7 +154,7 @@ class Attempt implements Dispatcher.DispatchHandler {
       this.#sniffed = true;
       if (isEncoded(this.#headers['content-encoding'], chunk)) this.#decode();
     }
-    if (this.#decoder) this.#decoder.write(chunk);
+    if (this.#decoder) this.#feed(this.#decoder, chunk);
     else this.#data(chunk);
   }
 
@@ -168,10 +170,24 @@ class Attempt implements Dispatcher.DispatchHandler {
     this.#broke(networkFailure(error, this.#status !== 0));
   }
 
+  /** The decoder has a buffer of its own: while it is full the upstream waits. */
+  #feed(decoder: ReturnType<typeof createDecoder>, chunk: Buffer): void {
+    this.#encodedBytes += chunk.length;
+    if (decoder.write(chunk) || this.#waiting) return;
+    this.#controller?.pause();
+    decoder.once('drain', () => {
+      if (!this.#settled && !this.#waiting) this.#controller?.resume();
+    });
+  }
+
   #decode(): void {
     try {
       const decoder = createDecoder(this.#headers['content-encoding'], 256 * 1024 * 1024);
-      decoder.on('data', (chunk: Buffer) => this.#data(chunk));
+      decoder.on('data', (chunk: Buffer) => {
+        this.#decodedBytes += chunk.length;
+        if (isBomb(this.#encodedBytes, this.#decodedBytes)) this.#stop(bombed());
+        else this.#data(chunk);
+      });
       decoder.on('end', () => this.#end());
       decoder.on('error', (error) => this.#stop(networkFailure(error, true)));
       this.#decoder = decoder;
@@ -229,10 +245,13 @@ class Attempt implements Dispatcher.DispatchHandler {
     if (!sink.write(bytes) && !this.#waiting) {
       this.#waiting = true;
       this.#controller?.pause();
+      this.#decoder?.pause();
       if (this.#timer) clearTimeout(this.#timer);
       sink.onDrain(() => {
         this.#waiting = false;
-        if (!this.#settled) this.#controller?.resume();
+        if (this.#settled) return;
+        this.#decoder?.resume();
+        this.#controller?.resume();
       });
     }
   }
@@ -260,6 +279,7 @@ class Attempt implements Dispatcher.DispatchHandler {
   }
 
   #classified(): Failure {
+    if (this.#status < 400) return redirected(this.#status);
     const raw = Buffer.concat(this.#error?.chunks ?? []);
     let body: string;
     try {
@@ -309,6 +329,30 @@ class Attempt implements Dispatcher.DispatchHandler {
     this.#options.signal.removeEventListener('abort', this.#onAbort);
     this.#decoder?.destroy();
   }
+}
+
+/** Never followed: an API has no reason to redirect, and keys in headers would go along to whoever is named. */
+function redirected(status: number): Failure {
+  return new Failure({
+    kind: 'transient',
+    status: 502,
+    message: `the upstream answered with a redirect (${status}), which is not followed`,
+    code: 'upstream_redirect',
+  });
+}
+
+/** Answers compress to a tenth, repetitive ones to a fiftieth; bombs to a thousandth. */
+function isBomb(encodedBytes: number, decodedBytes: number): boolean {
+  return decodedBytes > 8 * 1024 * 1024 && decodedBytes > encodedBytes * 200;
+}
+
+function bombed(): Failure {
+  return new Failure({
+    kind: 'transient',
+    status: 502,
+    message: "the upstream's compressed answer expands beyond all measure",
+    code: 'upstream_too_large',
+  });
 }
 
 /** Short, without URL, key or address (spec/upstreams.md §8 row 20). */

@@ -4,7 +4,16 @@ import type { ChatRequest, JsonObject, ProtocolId } from '../protocols/neutral.t
 import type { Protocol } from '../protocols/protocol.ts';
 import type { Operation } from '../providers/provider.ts';
 import type { RequestRecorder } from './recorder.ts';
-import { type BodyScan, maxDepth, member, memberValue, scanObject } from './scan.ts';
+import {
+  type BodyScan,
+  maxDepth,
+  maxItems,
+  maxMembers,
+  member,
+  memberValue,
+  type ScanLimit,
+  scanObject,
+} from './scan.ts';
 
 export type Headers = Readonly<Record<string, string | string[] | undefined>>;
 
@@ -74,7 +83,7 @@ export class ClientRequest {
     this.signal = options.signal;
     this.recorder = options.recorder;
     const scan = scanObject(options.bytes);
-    if (scan === 'deep') throw invalidRequest(`the request body is nested more than ${maxDepth} levels deep`);
+    if (typeof scan === 'string') throw invalidRequest(beyond[scan]);
     this.scan = scan;
     if (scan === undefined) this.#json = parseBody(options.bytes);
     this.translateAlways =
@@ -120,6 +129,12 @@ export class ClientRequest {
   }
 }
 
+const beyond: Record<ScanLimit, string> = {
+  deep: `the request body is nested more than ${maxDepth} levels deep`,
+  members: `the request body has more than ${maxMembers} members`,
+  items: `a list in the request body has more than ${maxItems} items`,
+};
+
 function readModel(value: unknown): string {
   if (value === undefined || value === null)
     throw invalidRequest('the request names no model: set "model"', { code: 'missing_model' });
@@ -152,8 +167,10 @@ function parseBody(bytes: Buffer): JsonObject {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw invalidRequest('the request body must be a JSON object');
   }
-  if (isDeeperThan(value, maxDepth))
-    throw invalidRequest(`the request body is nested more than ${maxDepth} levels deep`);
+  if (isDeeperThan(value, maxDepth)) throw invalidRequest(beyond.deep);
+  const members = Object.values(value);
+  if (members.length > maxMembers) throw invalidRequest(beyond.members);
+  if (members.some((member) => Array.isArray(member) && member.length > maxItems)) throw invalidRequest(beyond.items);
   return value as JsonObject;
 }
 

@@ -19,11 +19,19 @@ export interface BodyScan {
 /** Deeper nesting is refused: no client needs it, and everything that walks a body may then recurse. */
 export const maxDepth = 256;
 
+/** More members of the body are refused: no API has a tenth of them. */
+export const maxMembers = 1000;
+
+/** More items of one top-level list (messages, tools) are refused: no context holds a tenth of them. */
+export const maxItems = 100_000;
+
 /**
- * `'deep'`: nesting beyond `maxDepth`. `undefined`: not one strict JSON object, a repeated or escaped member name; the
+ * `'deep'`, `'members'`, `'items'`: beyond `maxDepth`, `maxMembers`, `maxItems`. `undefined`: not one strict JSON object, a repeated or escaped member name; the
  * caller then parses, to report properly (JSON.parse decides what is valid, never this scanner).
  */
-export function scanObject(bytes: Buffer): BodyScan | 'deep' | undefined {
+export type ScanLimit = 'deep' | 'members' | 'items';
+
+export function scanObject(bytes: Buffer): BodyScan | ScanLimit | undefined {
   if (!isUtf8(bytes)) return undefined;
   const length = bytes.length;
   const view = new DataView(bytes.buffer, bytes.byteOffset, length);
@@ -33,6 +41,8 @@ export function scanObject(bytes: Buffer): BodyScan | 'deep' | undefined {
   let depth = 0;
   let i = skipSpace(bytes, 0);
   if (bytes[i] !== 0x7b) return undefined;
+  const names = new Set<string>();
+  let items = 0;
   let name = '';
   let from = 0;
   // What may come next: a value, a member name, or the end of a value (comma or closing bracket).
@@ -54,7 +64,10 @@ export function scanObject(bytes: Buffer): BodyScan | 'deep' | undefined {
         if (end < 0) return undefined;
         if (depth === 1) {
           name = bytes.toString('latin1', i + 1, end - 1);
-          if (name.includes('\\') || members.some((member) => member.name === name)) return undefined;
+          if (name.includes('\\') || names.has(name)) return undefined;
+          if (names.size === maxMembers) return 'members';
+          names.add(name);
+          items = 0;
         }
         i = skipSpace(bytes, end);
         if (bytes[i] !== 0x3a) return undefined;
@@ -87,6 +100,7 @@ export function scanObject(bytes: Buffer): BodyScan | 'deep' | undefined {
       }
       case 'after': {
         if (byte === 0x2c) {
+          if (depth === 2 && ++items === maxItems) return 'items';
           expect = objects[depth] === 1 ? 'name' : 'value';
           i++;
         } else if (byte === (objects[depth] === 1 ? 0x7d : 0x5d)) {

@@ -182,7 +182,8 @@ export function writeFailure(
       ? {}
       : { 'retry-after': String(Math.max(1, Math.ceil(failure.retryAfterMs / 1000))) }),
     ...(status === 401 ? { 'www-authenticate': 'Bearer' } : {}),
-    ...(status === 413 ? { connection: 'close' } : {}),
+    // The rest of a body that nobody reads must not be taken for the next request.
+    ...(status === 413 || status === 408 ? { connection: 'close' } : {}),
   });
   return status;
 }

@@ -13,10 +13,13 @@ export function readBody(request: IncomingMessage, limit: number): Promise<Buffe
     }
     const chunks: Buffer[] = [];
     let size = 0;
+    const silence = setTimeout(() => reject(silent()), silenceMs);
     const onData = (chunk: Buffer): void => {
       size += chunk.length;
+      silence.refresh();
       if (size > limit) {
         request.off('data', onData);
+        clearTimeout(silence);
         refuse(request, reject, limit);
         return;
       }
@@ -24,6 +27,7 @@ export function readBody(request: IncomingMessage, limit: number): Promise<Buffe
     };
     request.on('data', onData);
     request.on('end', () => {
+      clearTimeout(silence);
       const received = chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks);
       const encoding = request.headers['content-encoding'];
       if (encoding === undefined || encoding === 'identity') resolve(received);
@@ -31,8 +35,21 @@ export function readBody(request: IncomingMessage, limit: number): Promise<Buffe
     });
     request.on('error', () => reject(gone()));
     request.on('close', () => {
+      clearTimeout(silence);
       if (!request.complete) reject(gone());
     });
+  });
+}
+
+/** ms without a byte of a body that is not complete: a slow link sends more often than this. */
+const silenceMs = 60_000;
+
+function silent(): Failure {
+  return new Failure({
+    kind: 'invalid-request',
+    status: 408,
+    code: 'request_timeout',
+    message: `no byte of the request body came for ${silenceMs / 1000} s`,
   });
 }
 
@@ -52,6 +69,10 @@ function refuse(request: IncomingMessage, reject: (failure: Failure) => void, li
   );
 }
 
+/** Text and JSON compress to a tenth, rarely to a fiftieth; a bomb to a thousandth. Small bodies may be anything. */
+const mostExpansion = 200;
+const anyRatioBytes = 8 * 1024 * 1024;
+
 function decoded(
   received: Buffer,
   encoding: string,
@@ -59,15 +80,26 @@ function decoded(
   resolve: (body: Buffer) => void,
   reject: (failure: Failure) => void,
 ): void {
+  const plausible = Math.max(anyRatioBytes, received.length * mostExpansion);
   try {
-    resolve(decodeBody(received, encoding, limit));
+    resolve(decodeBody(received, encoding, Math.min(limit, plausible)));
   } catch (error) {
     const reason = error instanceof DecodeError ? error.reason : 'broken';
-    if (reason === 'too-large') {
+    if (reason === 'too-large' && plausible < limit) {
       reject(
         new Failure({
           kind: 'invalid-request',
           status: 413,
+          code: 'request_too_large',
+          message: `the request body expands to more than ${mostExpansion} times its size: send it less compressed`,
+        }),
+      );
+    } else if (reason === 'too-large') {
+      reject(
+        new Failure({
+          kind: 'invalid-request',
+          status: 413,
+          code: 'request_too_large',
           message: `the decoded request body is larger than ${Math.round(limit / 1024 / 1024)} MiB`,
         }),
       );

@@ -33,7 +33,11 @@ export function answerLocally(
       });
     return undefined;
   }
-  if (upstream.countTokens === 'remote') return undefined;
+  if (upstream.countTokens === 'remote') {
+    // Not worth a fast path: what cannot be read is told here and not asked upstream.
+    client.neutral();
+    return undefined;
+  }
   const body = protocols['openai-chat'].encodeRequest(client.neutral(), {
     model: picked.candidate.upstreamModel,
     stream: false,

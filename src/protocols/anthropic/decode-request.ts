@@ -217,6 +217,10 @@ function readSource(block: JsonObject): Part | undefined {
         ...rest,
       };
     default:
+      // Dropping it would let the model answer about something it never saw.
+      if (typeof source.type === 'string') {
+        throw invalidRequest(`${block.type}: source.type must be base64, url, file, text or content`);
+      }
       return undefined;
   }
 }

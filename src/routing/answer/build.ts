@@ -5,7 +5,7 @@ import { protocols } from '../../protocols/index.ts';
 import type { JsonObject, ProtocolId, StreamPart } from '../../protocols/neutral.ts';
 import type { AnswerContext, Emit, Protocol, StreamDecoder } from '../../protocols/protocol.ts';
 import { restoreToolNames } from '../../protocols/tool-names.ts';
-import { streamFailure } from '../../providers/failures.ts';
+import { isErrorStatus, streamFailure } from '../../providers/failures.ts';
 import type { Provider, UpstreamCall, UpstreamResponse } from '../../providers/provider.ts';
 import type { ClientRequest } from '../client-request.ts';
 import { emptyAnswer, notJson } from './failures.ts';
@@ -240,16 +240,24 @@ function inspector(options: BuildOptions): (json: JsonObject, text: string) => F
 
 const isAnswer: Record<ProtocolId, (json: JsonObject) => boolean> = {
   'openai-chat': (json) =>
-    (Array.isArray(json.choices) && json.choices.length > 0) || (Array.isArray(json.choices) && json.usage != null),
+    Array.isArray(json.choices) && (json.choices.length > 0 ? holdsObjects(json.choices) : json.usage != null),
   'openai-responses': (json) =>
     json.status !== 'failed' &&
-    (Array.isArray(json.output) || json.object === 'response' || json.object === 'response.compaction'),
-  anthropic: (json) => json.type !== 'error' && (Array.isArray(json.content) || typeof json.stop_reason === 'string'),
+    (holdsObjects(json.output) || json.object === 'response' || json.object === 'response.compaction'),
+  anthropic: (json) => json.type !== 'error' && (holdsObjects(json.content) || typeof json.stop_reason === 'string'),
   gemini: (json) =>
-    (Array.isArray(json.candidates) && json.candidates.length > 0) ||
+    (Array.isArray(json.candidates) && json.candidates.length > 0 && holdsObjects(json.candidates)) ||
     json.promptFeedback != null ||
     json.usageMetadata != null,
 };
+
+/** A list of objects, perhaps empty: `[[[[…]]]]` is no answer. */
+function holdsObjects(value: unknown): boolean {
+  return (
+    Array.isArray(value) &&
+    value.every((item: unknown) => typeof item === 'object' && item !== null && !Array.isArray(item))
+  );
+}
 
 function statusIn(error: unknown): number {
   const { code, status } = (typeof error === 'object' && error !== null ? error : {}) as {
@@ -258,7 +266,7 @@ function statusIn(error: unknown): number {
   };
   for (const value of [status, code]) {
     const number = typeof value === 'string' ? Number(value) : value;
-    if (typeof number === 'number' && number >= 400 && number <= 599) return number;
+    if (typeof number === 'number' && isErrorStatus(number)) return number;
   }
   return 502;
 }

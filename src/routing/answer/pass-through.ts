@@ -17,7 +17,7 @@ export interface PassThroughOptions {
   encodeFailure(failure: Failure): string;
 }
 
-const crlf = Buffer.from('\r');
+const carriageReturn = 0x0d;
 const blankLine = Buffer.from('\n\n');
 const empty = Buffer.alloc(0);
 
@@ -30,8 +30,11 @@ export class PassThroughPipe implements AnswerPipe {
 
   readonly #options: PassThroughOptions;
   readonly #facts: StreamFacts;
-  /** An event that is not complete yet. */
-  #tail: Buffer = empty;
+  /** An event that is not complete yet, in pieces: joining them for each chunk would cost the square of its length. */
+  #held: Buffer[] = [];
+  #heldBytes = 0;
+  #heldEndsLine = false;
+  #halfLineEnd = false;
   #sawEnd = false;
   #sawAnything = false;
   /** The upstream's own spelling of the model member, and what replaces it. */
@@ -45,27 +48,60 @@ export class PassThroughPipe implements AnswerPipe {
 
   push(chunk: Buffer): Bytes {
     if (this.done) return noBytes;
-    let bytes = this.#tail.length === 0 ? chunk : Buffer.concat([this.#tail, chunk]);
-    // Only line feeds are scanned for below; carriage returns outside strings can only be line ends.
-    if (bytes.includes(crlf)) bytes = unifyLineEnds(bytes);
-    const last = bytes.lastIndexOf(blankLine);
-    if (last < 0) {
-      this.#tail = bytes === chunk ? Buffer.from(bytes) : bytes;
-      return this.#checkTail();
+    const bytes = this.#withLineFeeds(chunk);
+    let to = bytes.lastIndexOf(blankLine) + 2;
+    // The blank line may lie across the seam of two chunks.
+    if (to === 1) to = this.#heldEndsLine && bytes[0] === 0x0a ? 1 : 0;
+    if (to === 0) {
+      // A chunk of the connection's is not ours to keep.
+      this.#hold(bytes === chunk ? Buffer.from(bytes) : bytes);
+      return noBytes;
     }
-    const complete = bytes.subarray(0, last + 2);
-    const rest = bytes.subarray(last + 2);
-    this.#tail = rest.length === 0 ? empty : Buffer.from(rest);
+    const complete = this.#takeHeld(to === bytes.length ? bytes : bytes.subarray(0, to));
+    if (to < bytes.length) this.#hold(Buffer.from(bytes.subarray(to)));
     return this.#events(complete);
+  }
+
+  /** Only line feeds are searched for; carriage returns outside strings can only be line ends. */
+  #withLineFeeds(chunk: Buffer): Buffer {
+    if (!this.#halfLineEnd && !chunk.includes(carriageReturn)) return chunk;
+    const text = (this.#halfLineEnd ? '\r' : '') + chunk.toString('latin1');
+    // A carriage return at the very end may be half of a line end: it waits for the next chunk.
+    this.#halfLineEnd = text.endsWith('\r');
+    return Buffer.from((this.#halfLineEnd ? text.slice(0, -1) : text).replace(/\r\n?/g, '\n'), 'latin1');
+  }
+
+  #hold(bytes: Buffer): void {
+    if (bytes.length === 0) return;
+    this.#held.push(bytes);
+    this.#heldBytes += bytes.length;
+    this.#heldEndsLine = bytes[bytes.length - 1] === 0x0a;
+    if (this.#heldBytes <= maxEventBytes) return;
+    this.#takeHeld(empty);
+    this.failure = new Failure({
+      kind: 'transient',
+      status: 502,
+      message: 'the upstream sent an event larger than 50 MiB',
+    });
+    this.done = true;
+  }
+
+  /** What was held and `bytes`, as one; nothing is held afterwards. */
+  #takeHeld(bytes: Buffer): Buffer {
+    if (this.#heldBytes === 0) return bytes;
+    const all = Buffer.concat([...this.#held, bytes]);
+    this.#held = [];
+    this.#heldBytes = 0;
+    this.#heldEndsLine = false;
+    return all;
   }
 
   end(): Bytes {
     if (this.done) return noBytes;
     let out: Bytes = noBytes;
-    if (this.#tail.length > 0) {
+    if (this.#heldBytes > 0) {
       // Some upstreams leave out the last blank line; half an event is never forwarded.
-      const text = this.#tail.toString('utf8');
-      this.#tail = empty;
+      const text = this.#takeHeld(empty).toString('utf8');
       if (isCompleteEvent(text)) out = this.#events(Buffer.from(`${text.replace(/\n+$/, '')}\n\n`));
     }
     if (this.failure) return out;
@@ -85,18 +121,6 @@ export class PassThroughPipe implements AnswerPipe {
   }
 
   #sawTerminator = false;
-
-  #checkTail(): Bytes {
-    if (this.#tail.length > maxEventBytes) {
-      this.failure = new Failure({
-        kind: 'transient',
-        status: 502,
-        message: 'the upstream sent an event larger than 50 MiB',
-      });
-      this.done = true;
-    }
-    return noBytes;
-  }
 
   /** `bytes`: one or more complete events. */
   #events(bytes: Buffer): Bytes {
@@ -200,13 +224,6 @@ export class PassThroughPipe implements AnswerPipe {
 /** 50 MiB (spec/upstreams.md §1.3). */
 const maxEventBytes = 50 * 1024 * 1024;
 const errorMark = Buffer.from('"error"');
-
-function unifyLineEnds(bytes: Buffer): Buffer {
-  // A carriage return at the very end may be half of a line end: it stays until the next chunk tells.
-  const half = bytes[bytes.length - 1] === 0x0d;
-  const text = bytes.toString('latin1', 0, half ? bytes.length - 1 : bytes.length).replace(/\r\n?/g, '\n');
-  return Buffer.from(half ? `${text}\r` : text, 'latin1');
-}
 
 function isCompleteEvent(text: string): boolean {
   const data = dataOf(Buffer.from(text));
