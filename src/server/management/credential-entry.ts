@@ -1,60 +1,17 @@
 // Entries of the credential lists: their fields, how they are tidied on the way in and shown on the way out
 // (management-api.md §8).
-import { z } from 'zod';
+import type { z } from 'zod';
+import { compat, documented, type Entry, keyed, tuning } from './credential-schemas.ts';
 
-const word = z.string().max(8192);
-const model = z.looseObject({
-  name: word.optional(),
-  alias: word.optional(),
-  thinking: z.record(z.string(), z.unknown()).nullish(),
-});
-const models = z.array(model).max(5000).nullish();
-const headerName = z.string().max(256);
-
-const tuning = {
-  priority: z.int().nullish(),
-  weight: z.int().nullish(),
-  prefix: word.nullish(),
-  'base-url': word.nullish(),
-  'proxy-url': word.nullish(),
-  models,
-  headers: z.record(headerName, word).nullish(),
-  'excluded-models': z.array(word).max(5000).nullish(),
-  disabled: z.boolean().nullish(),
-  'disable-cooling': z.boolean().nullish(),
-  'request-retry': z.int().nullish(),
-  'max-concurrency': z.int().nullish(),
-  'request-scoped-errors': z.array(z.record(z.string(), z.unknown())).nullish(),
-  /** Shown in lists; accepted back and dropped. */
-  'auth-index': z.unknown().optional(),
-};
-
-const keyed = z.looseObject({ 'api-key': word.nullish(), ...tuning });
-const compat = z.looseObject({
-  name: word.nullish(),
-  'api-key-entries': z
-    .array(
-      z.looseObject({
-        'api-key': word.nullish(),
-        'proxy-url': word.nullish(),
-        weight: z.int().nullish(),
-        'max-concurrency': z.int().nullish(),
-        disabled: z.boolean().nullish(),
-        'auth-index': z.unknown().optional(),
-      }),
-    )
-    .max(5000)
-    .nullish(),
-  ...tuning,
-});
-
-export type Entry = Record<string, unknown>;
+export type { Entry } from './credential-schemas.ts';
 
 export interface ListRules {
   path: 'gemini-api-key' | 'claude-api-key' | 'codex-api-key' | 'vertex-api-key' | 'openai-compatibility';
   /** The field an entry is found by. */
   selector: 'api-key' | 'name';
-  entry: typeof keyed | typeof compat;
+  entry: z.ZodType<Entry>;
+  /** What callers are told about an entry. */
+  documented: z.ZodType;
   /** Fields that are there even when empty, in their order. */
   always: readonly string[];
   more: readonly string[];
@@ -68,7 +25,7 @@ export interface ListRules {
 }
 
 const eitherName = (name: string, alias: string): boolean => name !== '' || alias !== '';
-const shared = Object.keys(tuning).filter((field) => field !== 'auth-index');
+const shared = Object.keys(tuning);
 /** Accepted and kept without effect: they imitate another vendor's client. */
 const inert = ['cloak', 'experimental-cch-signing'];
 
@@ -77,6 +34,7 @@ export const listRules: readonly ListRules[] = [
     path: 'gemini-api-key',
     selector: 'api-key',
     entry: keyed,
+    documented: documented.keyed,
     always: ['api-key'],
     more: shared,
     needs: 'api-key',
@@ -88,6 +46,7 @@ export const listRules: readonly ListRules[] = [
     path: 'claude-api-key',
     selector: 'api-key',
     entry: keyed,
+    documented: documented.keyed,
     always: ['api-key', 'base-url', 'proxy-url', 'models'],
     more: [...shared, ...inert],
     removes: [],
@@ -97,6 +56,7 @@ export const listRules: readonly ListRules[] = [
     path: 'codex-api-key',
     selector: 'api-key',
     entry: keyed,
+    documented: documented.sockets,
     always: ['api-key', 'base-url', 'proxy-url', 'models'],
     more: [...shared, 'websockets'],
     needs: 'base-url',
@@ -107,6 +67,7 @@ export const listRules: readonly ListRules[] = [
     path: 'vertex-api-key',
     selector: 'api-key',
     entry: keyed,
+    documented: documented.filled,
     always: ['api-key'],
     more: shared,
     removes: ['api-key', 'base-url'],
@@ -117,6 +78,7 @@ export const listRules: readonly ListRules[] = [
     path: 'openai-compatibility',
     selector: 'name',
     entry: compat,
+    documented: documented.compat,
     always: ['name', 'base-url', 'models'],
     more: [...shared, 'api-key-entries'],
     needs: 'base-url',

@@ -1,4 +1,5 @@
 // Checks an uploaded credential file and merges it with what is stored (R13).
+import { z } from 'zod';
 import type { JsonObject } from '../../protocols/neutral.ts';
 import { ApiError } from './errors.ts';
 
@@ -30,6 +31,17 @@ const tokenFields = [
   'last_refresh',
   'resource_url',
 ];
+
+const filled = z.string().regex(/\S/);
+
+/** For OpenAPI: one shape per type, with the first field that makes it complete. */
+export const credentialFile = z.union(
+  Object.entries(needed).map(([type, groups]) => {
+    const field = groups[0]?.[0] as string;
+    const value = field === 'service_account' || field === 'token' ? z.object({ access_token: filled }) : filled;
+    return z.object({ type: z.literal(type), [field]: value });
+  }),
+);
 
 export function parseCredential(bytes: Buffer): JsonObject {
   let value: unknown;

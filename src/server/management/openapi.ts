@@ -56,24 +56,18 @@ function parameters(route: Route): Json[] {
   if (route.query) {
     const schema = jsonSchema(route.query, 'output');
     const required = (schema.required as string[] | undefined) ?? [];
-    for (const [name, of] of Object.entries((schema.properties as Json | undefined) ?? {})) {
+    for (const [name, found] of Object.entries((schema.properties as Json | undefined) ?? {})) {
+      const { way, ...of } = found as Json;
+      // Of several ways to say the same OpenAPI can only require one: the others are in the description.
+      if (way === 'other') continue;
       list.push({
         name,
         in: 'query',
-        required: required.includes(name),
+        required: way === 'main' || required.includes(name),
         schema: of,
-        ...((of as Json).type === 'array' ? { style: 'form', explode: true } : {}),
+        ...(of.type === 'array' ? { style: 'form', explode: true } : {}),
       });
     }
-  }
-  if (route.config && route.method !== 'GET') {
-    list.push({
-      name: 'If-Match',
-      in: 'header',
-      required: false,
-      description: 'ETag of the configuration the change was made from.',
-      schema: { type: 'string' },
-    });
   }
   return list;
 }
@@ -94,11 +88,13 @@ function requestBody(route: Route): Json | undefined {
   };
   if (body.kind === 'multipart') return { ...text, required: true, content: { 'multipart/form-data': form } };
   if (body.kind === 'upload') {
-    const file = { schema: { type: 'object', properties: { type: { type: 'string' } }, required: ['type'] } };
-    return { ...text, required: true, content: { 'application/json': file, 'multipart/form-data': form } };
+    const file = { schema: body.documented ? jsonSchema(body.documented, 'input') : { type: 'object' } };
+    return { ...text, required: true, content: { 'application/json': file } };
   }
-  const schema = body.schema ? jsonSchema(body.schema, 'input') : {};
-  return { ...text, required: !body.optional, content: { 'application/json': { schema } } };
+  const schema = body.documented ?? body.schema;
+  const json = schema ? jsonSchema(schema, 'input') : {};
+  const required = body.documented !== undefined || !body.optional;
+  return { ...text, required, content: { 'application/json': { schema: json } } };
 }
 
 const textHeader = (description: string): Json => ({ description, schema: { type: 'string' } });
@@ -163,7 +159,9 @@ export function openApiDocument(routes: readonly Route[]): Json {
     info: {
       title: 'cliproxy management API',
       version,
-      description: 'How people and programs run the proxy. Every call needs a management key.',
+      description:
+        'How people and programs run the proxy. Every call needs a management key. Reads of the configuration carry a ' +
+        'strong ETag; a write with If-Match of an older one is 412 and changes nothing.',
       license: { name: 'MIT', identifier: 'MIT' },
     },
     servers: [{ url: '/' }],

@@ -18,7 +18,7 @@ export const flagParam = z
     z.enum([...trueWords, ...falseWords]),
   )
   .transform((word) => (trueWords as readonly string[]).includes(word))
-  .meta({ wire: { type: 'string', enum: [...trueWords, '0', 'false', 'no', 'off'] } });
+  .meta({ wire: { type: 'string', enum: [...trueWords, ...falseWords] } });
 
 /** A decimal integer in the given range. */
 export function intParam(options: { min?: number; max?: number; text?: string } = {}) {
@@ -30,6 +30,16 @@ export function intParam(options: { min?: number; max?: number; text?: string } 
       typeof first(value) === 'string' && /^-?\d{1,16}$/.test(String(first(value))) ? Number(first(value)) : value,
     z.int(message).min(min, message).max(max, message),
   );
+}
+
+/** The documented one of several ways to name something: required there, optional here. */
+export function mainParam(pattern = '\\S') {
+  return textParam.optional().meta({ wire: { type: 'string', minLength: 1, pattern, way: 'main' } });
+}
+
+/** Another way, told in the description only. */
+export function otherParam<T extends z.ZodType>(schema: T) {
+  return schema.optional().meta({ wire: { type: 'string', way: 'other' } });
 }
 
 /** May be repeated. */

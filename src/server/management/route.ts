@@ -60,6 +60,8 @@ export interface BodySpec<B> {
   kind: 'json' | 'yaml' | 'multipart' | 'upload';
   /** For `json`. */
   schema?: z.ZodType<B>;
+  /** What callers are told, when the schema also takes forms that are refused later with a text of their own. */
+  documented?: z.ZodType;
   /** Bytes. Default 1 MiB. */
   limit?: number;
   /** An absent body reaches the route as undefined instead of being refused. */

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { textOf } from '../credential-entry.ts';
 import { ApiError } from '../errors.ts';
-import { flagParam } from '../query.ts';
+import { flagParam, otherParam } from '../query.ts';
 import { redacted, unmasked } from '../redact.ts';
 import { textMark } from '../request-body.ts';
 import { type Call, type Route, route } from '../route.ts';
@@ -68,7 +68,7 @@ const keyItem = z.object({
   'upstream-api-key': z.string().max(4096),
   'api-keys': z.array(z.string().max(4096)).nullish(),
 });
-const names = z.array(z.string().max(4096)).max(5000);
+const names = z.array(z.string().max(4096));
 const tag = 'Ampcode';
 const mappingsAt = ['ampcode', 'model-mappings'] as const;
 const keysAt = ['ampcode', 'upstream-api-keys'] as const;
@@ -81,7 +81,7 @@ const writeMappings = (method: 'PUT' | 'PATCH'): Route =>
     config: true,
     summary: method === 'PUT' ? 'Replace the model mappings' : 'Add or replace model mappings by `from`',
     scope: 'admin',
-    body: { kind: 'json', schema: z.object({ value: z.array(mappingItem).max(5000).nullish() }) },
+    body: { kind: 'json', schema: z.object({ value: z.array(mappingItem).nullish() }) },
     responses: okResponse,
     async answer(call) {
       const before = mappings(call);
@@ -100,7 +100,7 @@ const writeKeys = (method: 'PUT' | 'PATCH'): Route =>
     config: true,
     summary: method === 'PUT' ? 'Replace the key mappings' : 'Add or replace key mappings by upstream key',
     scope: 'admin',
-    body: { kind: 'json', schema: z.object({ value: z.array(keyItem).max(5000).nullish() }) },
+    body: { kind: 'json', schema: z.object({ value: z.array(keyItem).nullish() }) },
     responses: okResponse,
     async answer(call) {
       const before = keyMappings(call);
@@ -158,10 +158,16 @@ export const ampcodeRoutes: readonly Route[] = [
     path: 'ampcode/model-mappings',
     tag,
     config: true,
-    summary: 'Remove model mappings by `from`; all of them only with `?all=true`',
+    summary: 'Remove model mappings by `from`',
+    description: 'All of them only with `?all=true` in place of the names.',
     scope: 'admin',
-    query: z.object({ all: flagParam.optional() }),
-    body: { kind: 'json', optional: true, schema: z.object({ value: names.nullish() }) },
+    query: z.object({ all: otherParam(flagParam) }),
+    body: {
+      kind: 'json',
+      optional: true,
+      schema: z.object({ value: names.nullish() }),
+      documented: z.object({ value: names.min(1) }),
+    },
     responses: okResponse,
     errors: { 400: 'Neither names nor `all`.' },
     async answer(call) {
@@ -205,6 +211,7 @@ export const ampcodeRoutes: readonly Route[] = [
           .array(z.string().max(4096), { error: `${textMark}missing value` })
           .refine((list) => list.length === 0 || list.some((key) => key.trim() !== ''), `${textMark}empty value`),
       }),
+      documented: z.object({ value: z.array(z.string().max(4096).regex(/\S/)) }),
     },
     responses: okResponse,
     async answer(call) {

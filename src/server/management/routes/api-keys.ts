@@ -2,12 +2,12 @@
 import { z } from 'zod';
 import { isLoopback } from '../client-address.ts';
 import { ApiError } from '../errors.ts';
-import { flagParam, intParam, textParam } from '../query.ts';
+import { flagParam, intParam, mainParam, otherParam } from '../query.ts';
 import { redacted, unmasked } from '../redact.ts';
 import { type Call, type Route, route } from '../route.ts';
 import { okAnswer, okResponse, readQuery, setConfig } from '../schemas.ts';
 
-const keys = z.array(z.string().max(4096)).max(10_000);
+const keys = z.array(z.string().max(4096));
 const force = z.object({ force: flagParam.optional() });
 const common = { path: 'api-keys', tag: 'Client keys', config: true } as const;
 
@@ -82,6 +82,7 @@ export const apiKeyRoutes: readonly Route[] = [
         z.object({ index: z.int().min(0), value: z.string().max(4096) }),
         z.object({ old: z.string().nullish(), new: z.string().max(4096) }),
       ]),
+      documented: z.object({ old: z.string().nullish(), new: z.string().max(4096) }),
     },
     responses,
     async answer(call) {
@@ -102,11 +103,12 @@ export const apiKeyRoutes: readonly Route[] = [
   route({
     ...common,
     method: 'DELETE',
-    summary: 'Remove client keys by index or value',
+    summary: 'Remove client keys',
+    description: 'By `value`, or by `index` in its place.',
     scope: 'admin',
     query: force.extend({
-      index: intParam({ text: 'missing index or value' }).optional(),
-      value: textParam.optional(),
+      index: otherParam(intParam({ text: 'missing index or value' })),
+      value: mainParam(),
     }),
     responses: { ...responses, 404: { description: 'No such key.' } },
     errors: { 400: 'Neither `index` nor `value`, or the index is out of range.' },

@@ -3,10 +3,10 @@ import { z } from 'zod';
 import type { Credential } from '../../../credentials/credential.ts';
 import type { JsonObject } from '../../../protocols/neutral.ts';
 import { tidyPatterns } from '../credential-entry.ts';
-import { checkCredential, mergedUpload, parseCredential } from '../credential-upload.ts';
+import { checkCredential, credentialFile, mergedUpload, parseCredential } from '../credential-upload.ts';
 import { ApiError } from '../errors.ts';
-import { credentialFileName } from '../file-names.ts';
-import { textParam } from '../query.ts';
+import { credentialFileName, fileNamePattern } from '../file-names.ts';
+import { mainParam } from '../query.ts';
 import { limits } from '../request-body.ts';
 import { type Answer, type Call, type Route, route, type UploadBody } from '../route.ts';
 import { okResponse } from '../schemas.ts';
@@ -75,8 +75,8 @@ const upload = route({
     'Either one file as the body with `?name=`, or multipart/form-data with one or more files. ' +
     'Tokens that were refreshed since the sent copy was read are kept. `If-None-Match: *` refuses to overwrite.',
   scope: 'admin',
-  query: z.object({ name: textParam.optional() }),
-  body: { kind: 'upload', description: 'A credential file, or a form with files.' },
+  query: z.object({ name: mainParam(fileNamePattern) }),
+  body: { kind: 'upload', documented: credentialFile, description: 'A credential file, or a form with files.' },
   responses: {
     200: { description: 'All stored.', schema: uploadBody },
     207: { description: 'Some were refused.', schema: uploadBody },
@@ -118,6 +118,7 @@ const status = route({
     kind: 'json',
     invalid: 'invalid request body',
     schema: z.object({ name: z.string().max(512), disabled: z.boolean() }).partial(),
+    documented: z.object({ name: z.string().max(512).regex(/\S/), disabled: z.boolean() }),
   },
   responses: {
     200: { description: 'Switched.', schema: z.looseObject({ status: z.literal('ok'), disabled: z.boolean() }) },
@@ -144,7 +145,7 @@ const fieldsBody = z.object({
   note: z.string().max(4096).nullish(),
   disable_cooling: z.boolean().nullish(),
   websockets: z.boolean().nullish(),
-  excluded_models: z.array(z.string().max(512)).max(5000).nullish(),
+  excluded_models: z.array(z.string().max(512)).nullish(),
   expired: z.string().max(64).nullish(),
 });
 type FieldsBody = z.output<typeof fieldsBody>;
@@ -198,7 +199,12 @@ const fields = route({
   summary: 'Change settings of a credential',
   description: 'An empty text or 0 removes a field; an empty header removes that header.',
   scope: 'admin',
-  body: { kind: 'json', invalid: 'invalid request body', schema: fieldsBody },
+  body: {
+    kind: 'json',
+    invalid: 'invalid request body',
+    schema: fieldsBody,
+    documented: fieldsBody.extend({ name: z.string().max(512).regex(/\S/) }),
+  },
   responses: { ...okResponse, 404: { description: 'No such credential.' } },
   errors: { 400: 'No name, or nothing to change.' },
   async answer(call) {
@@ -206,9 +212,8 @@ const fields = route({
     if (!name && !call.body.auth_index) throw new ApiError(400, 'name is required');
     const { name: _name, auth_index: _index, ...changes } = call.body;
     const given = Object.values(changes).some((value) => value !== undefined && value !== null);
-    if (!given) throw new ApiError(400, 'no fields to update');
     const credential = found(call, { ...call.body, name });
-    if (!changedFields(credential.fields.reveal(), call.body)) throw new ApiError(400, 'no fields to update');
+    if (!given || !changedFields(credential.fields.reveal(), call.body)) throw new ApiError(400, 'no fields to update');
     await update(call, credential, (fresh) => changedFields(fresh, call.body));
     return { json: { status: 'ok' } };
   },
@@ -227,6 +232,7 @@ const refresh = route({
       z.object({ name: z.string().min(1).max(512) }),
       z.object({ auth_index: z.string().min(1).max(64) }),
     ]),
+    documented: z.object({ auth_index: z.string().min(1).max(64) }),
   },
   responses: {
     200: {

@@ -6,8 +6,8 @@ import { z } from 'zod';
 import type { Credential, InvalidCredential } from '../../../credentials/credential.ts';
 import { authEntry } from '../auth-entry.ts';
 import { ApiError } from '../errors.ts';
-import { attachment, credentialFileName } from '../file-names.ts';
-import { flagParam, intParam, manyParam, textParam } from '../query.ts';
+import { attachment, credentialFileName, fileNamePattern } from '../file-names.ts';
+import { flagParam, intParam, mainParam, manyParam, otherParam, textParam } from '../query.ts';
 import { type Answer, type Call, type Route, route } from '../route.ts';
 
 const tag = 'Credential files';
@@ -134,7 +134,7 @@ const download = route({
   tag,
   summary: 'One credential file, secrets included',
   scope: 'admin',
-  query: z.object({ name: textParam.optional() }),
+  query: z.object({ name: mainParam(fileNamePattern) }),
   responses: {
     200: { description: 'The file.', contentType: 'application/json', schema: z.unknown() },
     404: { description: 'No such file.' },
@@ -166,8 +166,8 @@ async function readPlainFile(file: string): Promise<Buffer | undefined> {
 
 const name = z.string().max(512);
 const deleteBody = z.union([
-  z.array(name).max(10_000),
-  z.object({ name: name.nullish(), names: z.array(name).max(10_000).nullish() }),
+  z.array(name),
+  z.object({ name: name.nullish(), names: z.array(name).nullish() }),
 ]);
 
 const remove = route({
@@ -175,10 +175,17 @@ const remove = route({
   path: 'auth-files',
   tag,
   summary: 'Delete credential files',
-  description: 'Names in the query or in the body (`"x"` list, `{name}`, `{names}`), or `?all=true`.',
+  description:
+    'Names in the body (`{names}`, `{name}` or a list) or as `?name=`, repeated if need be; or all with `?all=true`.',
   scope: 'admin',
-  query: z.object({ name: manyParam.optional(), all: textParam.optional() }),
-  body: { kind: 'json', optional: true, invalid: 'invalid request body', schema: deleteBody },
+  query: z.object({ name: otherParam(manyParam), all: otherParam(textParam) }),
+  body: {
+    kind: 'json',
+    optional: true,
+    invalid: 'invalid request body',
+    schema: deleteBody,
+    documented: z.object({ names: z.array(z.string().max(128).regex(new RegExp(fileNamePattern))).min(1) }),
+  },
   responses: {
     200: {
       description: 'All deleted.',

@@ -12,7 +12,7 @@ import {
   tidyEntry,
 } from '../credential-entry.ts';
 import { ApiError } from '../errors.ts';
-import { intParam, textParam } from '../query.ts';
+import { intParam, mainParam, otherParam, textParam } from '../query.ts';
 import { redacted, unmasked } from '../redact.ts';
 import { type Call, type Route, route } from '../route.ts';
 import { okAnswer, okResponse, readQuery, setConfig } from '../schemas.ts';
@@ -122,13 +122,14 @@ async function remove(call: Call, rules: ListRules, query: { index?: number; sel
 }
 
 function routesOf(rules: ListRules): Route[] {
-  const list = z.array(rules.entry as z.ZodType<Entry>).max(5000);
+  const list = z.array(rules.entry);
+  const told = z.array(rules.documented);
   const common = { path: rules.path, tag: 'Provider keys', config: true } as const;
   const selector = rules.selector === 'name' ? { name: z.string().nullish() } : { match: z.string().nullish() };
   const query =
     rules.selector === 'name'
-      ? { name: textParam.optional() }
-      : { 'api-key': textParam.optional(), 'base-url': textParam.optional() };
+      ? { name: mainParam() }
+      : { 'api-key': mainParam(), 'base-url': textParam.optional() };
   return [
     route({
       ...common,
@@ -152,7 +153,11 @@ function routesOf(rules: ListRules): Route[] {
       method: 'PUT',
       summary: `Replace ${rules.path}`,
       scope: 'admin',
-      body: { kind: 'json', schema: z.union([list, z.object({ items: list.min(1) }), z.null()]) },
+      body: {
+        kind: 'json',
+        schema: z.union([list, z.object({ items: list.min(1) }), z.null()]),
+        documented: z.union([told, z.object({ items: told.min(1) }), z.null()]),
+      },
       responses: okResponse,
       errors: { 422: 'An entry has a field that is not known.' },
       async answer(call) {
@@ -172,8 +177,9 @@ function routesOf(rules: ListRules): Route[] {
         schema: z.object({
           index: z.int().min(0).nullish(),
           ...selector,
-          value: rules.entry as z.ZodType<Entry>,
+          value: rules.entry,
         }),
+        documented: z.object({ index: z.int().min(0).nullish(), ...selector, value: rules.documented }),
       },
       responses: { ...okResponse, 404: { description: 'No such entry.' } },
       errors: { 422: 'A field that is not known.' },
@@ -190,8 +196,9 @@ function routesOf(rules: ListRules): Route[] {
       ...common,
       method: 'DELETE',
       summary: `Remove entries of ${rules.path}`,
+      description: `By \`${rules.selector}\`, or by \`index\` in its place.`,
       scope: 'admin',
-      query: z.object({ index: intParam({ text: `missing ${rules.selector} or index` }).optional(), ...query }),
+      query: z.object({ index: otherParam(intParam({ text: `missing ${rules.selector} or index` })), ...query }),
       responses: { ...okResponse, 404: { description: 'No such entry.' } },
       errors: { 400: 'No usable selector, or more than one entry matches.' },
       answer(call) {

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { textOf, tidyPatterns } from '../credential-entry.ts';
 import { ApiError } from '../errors.ts';
-import { textParam } from '../query.ts';
+import { mainParam, otherParam, textParam } from '../query.ts';
 import { type Call, type Route, route } from '../route.ts';
 import { okAnswer, okResponse, setConfig } from '../schemas.ts';
 
@@ -93,7 +93,7 @@ async function removeChannel(call: Call, rules: MapRules, channel: string) {
 }
 
 function routesOf(rules: MapRules): Route[] {
-  const list = z.array(rules.item).max(5000);
+  const list = z.array(rules.item);
   const map = z.record(z.string().max(256), list);
   const common = { path: rules.path, tag: 'OAuth model rules', config: true } as const;
   const names = { provider: z.string().nullish(), channel: z.string().nullish() };
@@ -132,6 +132,7 @@ function routesOf(rules: MapRules): Route[] {
           ...(rules.noun === 'provider' ? { provider: z.string().max(256) } : {}),
           [rules.listName]: list.nullish(),
         }),
+        documented: z.object({ [rules.noun]: z.string().max(256).regex(/\S/), [rules.listName]: list.nullish() }),
       },
       responses: { ...okResponse, 404: { description: `No such ${rules.noun}.` } },
       errors: { 400: `No ${rules.noun}.` },
@@ -150,7 +151,11 @@ function routesOf(rules: MapRules): Route[] {
       method: 'DELETE',
       summary: `Remove the list of one ${rules.noun}`,
       scope: 'admin',
-      query: z.object({ provider: textParam.optional(), channel: textParam.optional() }),
+      query: z.object(
+        rules.noun === 'provider'
+          ? { provider: mainParam(), channel: otherParam(textParam) }
+          : { provider: otherParam(textParam), channel: mainParam() },
+      ),
       responses: { ...okResponse, 404: { description: `No such ${rules.noun}.` } },
       errors: { 400: `No ${rules.noun} named.` },
       answer(call) {

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import type { ModelInfo } from '../../../credentials/credential.ts';
 import { ApiError } from '../errors.ts';
-import { textParam } from '../query.ts';
+import { mainParam } from '../query.ts';
 import { type Route, route } from '../route.ts';
 import { findCredential, nameOf } from './auth-files.ts';
 
@@ -73,7 +73,7 @@ export const modelRoutes: readonly Route[] = [
     summary: 'Models that a credential serves now',
     description: 'Prefix and alias applied; empty for an unknown or disabled credential.',
     scope: 'viewer',
-    query: z.object({ name: textParam.optional() }),
+    query: z.object({ name: mainParam() }),
     responses: { 200: { description: 'The models.', schema: z.object({ models: z.array(modelBody) }) } },
     errors: { 400: 'No name.' },
     answer(call) {
