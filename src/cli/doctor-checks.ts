@@ -6,6 +6,7 @@ import type { Credential, InvalidCredential } from '../credentials/credential.ts
 import type { HttpClient } from '../net/http.ts';
 import { parseProxy, proxyLabel } from '../net/proxy.ts';
 import { fileOf } from '../oauth/save.ts';
+import { loginCommand } from '../providers/login-command.ts';
 import type { Provider } from '../providers/provider.ts';
 
 export interface Finding {
@@ -45,6 +46,9 @@ export interface KnownCredentials {
   invalid: readonly InvalidCredential[];
 }
 
+/** Of more accounts than these only the ones with something to say are listed. */
+const listed = 50;
+
 export function checkCredentials({ list, invalid }: KnownCredentials, find: ProviderById, now: number): Finding[] {
   const about = 'credentials';
   const findings: Finding[] = [];
@@ -55,7 +59,7 @@ export function checkCredentials({ list, invalid }: KnownCredentials, find: Prov
   }
   for (const credential of list) {
     const finding = checkCredential(credential, find(credential.provider), now);
-    if (finding !== undefined) findings.push(finding);
+    if (finding.level !== 'ok' || list.length <= listed) findings.push(finding);
   }
   for (const { name, status, message } of invalid) {
     const advice =
@@ -75,10 +79,10 @@ export function checkCredentials({ list, invalid }: KnownCredentials, find: Prov
   return findings;
 }
 
-function checkCredential(credential: Credential, provider: Provider | undefined, now: number): Finding | undefined {
+function checkCredential(credential: Credential, provider: Provider | undefined, now: number): Finding {
   const about = 'credentials';
   const name = credential.source === 'file' ? fileOf(credential) : credential.label;
-  const again = provider?.loginCommand ?? 'log in again';
+  const again = loginCommand(provider, credential.kind) ?? 'log in again';
   const { pending } = credential.fields.reveal();
   if (typeof pending === 'string') {
     return { level: 'warn', about, text: `${name}: a login that was not finished (${pending})`, advice: again };
@@ -105,7 +109,14 @@ function checkCredential(credential: Credential, provider: Provider | undefined,
       advice: `if it does not: ${again}`,
     };
   }
-  return undefined;
+  const renews = provider?.refresh?.canRefresh(credential.fields.reveal()) === true && credential.source === 'file';
+  return { level: 'ok', about, text: `${name} (${credential.providerKey}): active, ${validity(credential, renews)}` };
+}
+
+function validity({ expiresAt }: Credential, renews: boolean): string {
+  if (expiresAt === undefined) return 'does not expire';
+  const until = new Date(expiresAt).toISOString();
+  return renews ? `token until ${until}, renewed by the server` : `until ${until}, then a new login is needed`;
 }
 
 /** Whether the server could listen where it is told to, or something that answers like it already does. */

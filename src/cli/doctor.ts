@@ -24,6 +24,7 @@ import {
   type Finding,
   type KnownCredentials,
 } from './doctor-checks.ts';
+import { checkClock, checkLogFolder, checkModes } from './doctor-files.ts';
 import type { Surroundings } from './index.ts';
 import { loadOnce, settingFlags } from './settings.ts';
 
@@ -67,11 +68,21 @@ async function examine(values: ReadonlyMap<string, FlagValue>, where: Surroundin
   const known = await readCredentials(settings, loaded, env, tell);
   if (known !== undefined) {
     tell(checkCredentials(known, (id) => providers.get(id), Date.now()));
+    tell(checkClock(known.list, Date.parse(buildDate) || undefined, Date.now()));
+    tell(checkModes(filesWithSecrets(known.list, loaded, settings)));
     await checkProxies(known.list, loaded, tell);
   }
+  const { config } = loaded;
+  tell(checkLogFolder(settings.logDir, config['logging-to-file'] || !config['commercial-mode']));
   tell(await checkServerPort(settings));
   tell(await checkCallbackPorts(callbackPorts));
   if (values.has('online') && known !== undefined) await checkProviders(known.list, loaded, { ...where, env }, tell);
+}
+
+function filesWithSecrets(list: readonly Credential[], loaded: LoadedConfig, settings: Settings): string[] {
+  const files = list.flatMap(({ path }) => path ?? []);
+  const inConfig = loaded.config['api-keys'].length > 0 || list.some(({ source }) => source === 'config');
+  return settings.configExists && inConfig ? [settings.configPath, ...files] : files;
 }
 
 function readConfig(values: ReadonlyMap<string, FlagValue>, where: Surroundings, tell: Tell) {
