@@ -128,6 +128,8 @@ export const flags: readonly Flag[] = [
     group: 'Other',
     help: 'with doctor: also ask the providers whether they answer, and what time it is there',
   },
+  { name: 'seal', kind: 'bool', group: 'Other', help: 'encrypt the credential files with CLIPROXY_MASTER_KEY' },
+  { name: 'unseal', kind: 'bool', group: 'Other', help: 'decrypt them again' },
   {
     name: 'check-config',
     kind: 'bool',

@@ -48,7 +48,7 @@ async function perform(given: Arguments, where: Surroundings): Promise<number> {
   const logins = flags.filter((flag) => flag.login !== undefined && values.has(flag.name));
   const modes = [
     ...logins.map((flag) => flag.name),
-    ...['doctor', 'check-config'].filter((name) => values.has(name) || rest.word === name),
+    ...['doctor', 'check-config', 'seal', 'unseal'].filter((name) => values.has(name) || rest.word === name),
   ];
   if (modes.length > 1) {
     throw new UsageError(
@@ -58,6 +58,9 @@ async function perform(given: Arguments, where: Surroundings): Promise<number> {
   if (rest.word === 'doctor' || values.has('doctor')) return (await import('./doctor.ts')).runDoctor(values, where);
   if (values.has('check-config')) {
     return (await import('./check-config.ts')).checkConfig(rest.file ?? textOf(values, 'config'), where);
+  }
+  for (const direction of ['seal', 'unseal'] as const) {
+    if (values.has(direction)) return (await import('./seal.ts')).sealFolder(direction, values, where);
   }
   const [login] = logins;
   if (login !== undefined) return (await import('./login.ts')).runLogin(login, values, where);
