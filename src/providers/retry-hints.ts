@@ -107,8 +107,15 @@ export function goDuration(value: Json | undefined): number | undefined {
 
 /** What a successful answer tells about the quota left, for quota-aware selection. */
 export function quotaReport(headers: Headers, now: number): QuotaReport | undefined {
+  if (!tellsQuota(headers)) return undefined;
   const windows = [...unifiedWindows(headers), ...codexWindows(headers, now), ...countedLimits(headers, now)];
   return windows.toSorted((a, b) => (a.remaining ?? 1) - (b.remaining ?? 1))[0];
+}
+
+/** Most answers say nothing: not worth a dozen look-ups each. */
+function tellsQuota(headers: Headers): boolean {
+  for (const name in headers) if (/^(?:x-ratelimit|anthropic-ratelimit|x-codex)-/.test(name)) return true;
+  return false;
 }
 
 function unifiedWindows(headers: Headers): QuotaReport[] {

@@ -42,6 +42,11 @@ export interface AppDeps extends ResponsesSocketDeps {
 
 const clientRoutes: readonly ClientRoute[] = [...openaiRoutes, ...responsesRoutes, ...anthropicRoutes, ...geminiRoutes];
 
+/** Asked for by nothing but their URL: they need no router, no request object and no reply object (docs/performance.md). */
+const plainRoutes = new Map(
+  clientRoutes.filter(({ url }) => !/[:*]/.test(url)).map((route) => [route.url, route] as const),
+);
+
 export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
   const app = fastify({
     logger: false,
@@ -58,8 +63,13 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
       const server = createListener(
         (request, response) => {
           const fault = framingFault(request);
-          if (fault === undefined) handler(request, response);
-          else refuseFraming(request, response, fault);
+          if (fault !== undefined) {
+            refuseFraming(request, response, fault);
+            return;
+          }
+          const route = request.method === 'POST' ? plainRoutes.get(request.url ?? '') : undefined;
+          if (route === undefined) handler(request, response);
+          else answerRoute(deps, route, request, response);
         },
         { shouldUpgradeCallback: isResponsesSocket, tls: deps.tls, warn: deps.warn ?? (() => {}) },
       );
@@ -78,18 +88,7 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
       url: route.url,
       handler: (request, reply) => {
         reply.hijack();
-        const { raw } = request;
-        allowKeyedPages(raw, reply.raw, deps.keys().open);
-        if (deps.keys().open && isForeignSite(raw)) {
-          refuse(raw, reply.raw, foreignSite());
-          return;
-        }
-        const facts = route.facts(pathOf(raw));
-        if (facts instanceof Failure) {
-          // Who has no key learns nothing about routes.
-          const failure = deps.keys().check(raw) === undefined ? unauthorized(raw) : facts;
-          refuse(raw, reply.raw, failure);
-        } else void serveClient(deps, facts, raw, reply.raw);
+        answerRoute(deps, route, request.raw, reply.raw);
       },
     });
   }
@@ -114,6 +113,20 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
     refuse(request.raw, reply.raw, new Failure({ kind, status, message, scope: 'request', cause: error }));
   });
   return app;
+}
+
+function answerRoute(deps: AppDeps, route: ClientRoute, request: IncomingMessage, response: ServerResponse): void {
+  const { open } = deps.keys();
+  allowKeyedPages(request, response, open);
+  if (open && isForeignSite(request)) {
+    refuse(request, response, foreignSite());
+    return;
+  }
+  const facts = route.facts(pathOf(request));
+  if (facts instanceof Failure) {
+    // Who has no key learns nothing about routes.
+    refuse(request, response, deps.keys().check(request) === undefined ? unauthorized(request) : facts);
+  } else void serveClient(deps, facts, request, response);
 }
 
 function modelRoutes(app: FastifyInstance, deps: AppDeps): void {

@@ -1,5 +1,5 @@
 // Shapes of the credential list entries: what is accepted, and what callers are told (management-api.md §8).
-import { z } from 'zod';
+import * as z from 'zod';
 
 const word = z.string().max(8192);
 

@@ -1,5 +1,5 @@
 // Checks an uploaded credential file and merges it with what is stored (R13).
-import { z } from 'zod';
+import * as z from 'zod';
 import type { JsonObject } from '../../protocols/neutral.ts';
 import { ApiError } from './errors.ts';
 

@@ -1,5 +1,5 @@
 // The one error envelope of the management API (management-api.md R2): reference text, readable message, stable code.
-import { z } from 'zod';
+import * as z from 'zod';
 
 export interface ErrorOptions {
   /** Stable snake_case; derived from the text when absent. */

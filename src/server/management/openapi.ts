@@ -1,5 +1,5 @@
 // OpenAPI 3.1 document of the management API, made from the routes themselves (R1).
-import { z } from 'zod';
+import * as z from 'zod';
 import { version } from '../../version.ts';
 import { errorBody } from './errors.ts';
 import type { ResponseSpec, Route } from './route.ts';

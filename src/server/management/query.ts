@@ -1,5 +1,5 @@
 // Query parameters: text in, checked values out. Each kind shows up in the OpenAPI document as what it means.
-import { z } from 'zod';
+import * as z from 'zod';
 import { ApiError, issueDetails } from './errors.ts';
 import { textMark } from './request-body.ts';
 

@@ -1,5 +1,5 @@
 // Small schemas and answers that many routes share.
-import { z } from 'zod';
+import * as z from 'zod';
 import { ConfigRejected } from './deps.ts';
 import { ApiError } from './errors.ts';
 import { flagParam } from './query.ts';

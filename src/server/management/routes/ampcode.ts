@@ -1,5 +1,5 @@
 // The `ampcode` section: whole, model mappings and key mappings (management-api.md §10). Its single values are in scalars.
-import { z } from 'zod';
+import * as z from 'zod';
 import { textOf } from '../credential-entry.ts';
 import { ApiError } from '../errors.ts';
 import { flagParam, otherParam } from '../query.ts';

@@ -1,5 +1,5 @@
 // `POST api-call`: an HTTP call with a credential's token and proxy (management-api.md §17, R14).
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Credential } from '../../../credentials/credential.ts';
 import { textList } from '../access.ts';
 import { ApiError } from '../errors.ts';

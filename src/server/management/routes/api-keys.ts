@@ -1,5 +1,5 @@
 // The client keys (management-api.md §7).
-import { z } from 'zod';
+import * as z from 'zod';
 import { isLoopback } from '../client-address.ts';
 import { ApiError } from '../errors.ts';
 import { flagParam, intParam, mainParam, otherParam } from '../query.ts';

@@ -1,5 +1,5 @@
 // Reads the audit log (R15).
-import { z } from 'zod';
+import * as z from 'zod';
 import { intParam } from '../query.ts';
 import { type Route, route } from '../route.ts';
 

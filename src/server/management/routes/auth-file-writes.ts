@@ -1,5 +1,5 @@
 // Credential files: upload, switch, edit fields, refresh, end cooldowns (management-api.md §12.2–12.4, R13, R18).
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Credential } from '../../../credentials/credential.ts';
 import type { JsonObject } from '../../../protocols/neutral.ts';
 import { tidyPatterns } from '../credential-entry.ts';

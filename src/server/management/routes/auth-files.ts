@@ -2,7 +2,7 @@
 import { constants, type Stats } from 'node:fs';
 import { lstat, open } from 'node:fs/promises';
 import path from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Credential, InvalidCredential } from '../../../credentials/credential.ts';
 import { authEntry } from '../auth-entry.ts';
 import { ApiError } from '../errors.ts';

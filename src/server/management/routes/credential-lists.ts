@@ -1,5 +1,5 @@
 // API-key credentials of the configuration: five lists, one behaviour (management-api.md §8).
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Credential } from '../../../credentials/credential.ts';
 import {
   type Entry,

@@ -1,6 +1,6 @@
 // The live feed as server-sent events (R17; WHATWG HTML §9.2).
 import { Readable } from 'node:stream';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { FeedEvent } from '../../../observe/event-feed.ts';
 import { redacted } from '../redact.ts';
 import { type Call, type Route, route } from '../route.ts';

@@ -1,5 +1,5 @@
 // All management routes.
-import { z } from 'zod';
+import * as z from 'zod';
 import { docsHeaders, docsPage } from '../docs-page.ts';
 import { openApiDocument } from '../openapi.ts';
 import { type Route, route } from '../route.ts';

@@ -1,7 +1,7 @@
 // The application log, and request and error logs (management-api.md §16).
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import { ApiError } from '../errors.ts';
 import { attachment } from '../file-names.ts';
 import { textParam } from '../query.ts';

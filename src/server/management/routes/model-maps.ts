@@ -1,5 +1,5 @@
 // Per-channel model rules for OAuth credentials: exclusions and aliases (management-api.md §9).
-import { z } from 'zod';
+import * as z from 'zod';
 import { textOf, tidyPatterns } from '../credential-entry.ts';
 import { ApiError } from '../errors.ts';
 import { mainParam, otherParam, textParam } from '../query.ts';

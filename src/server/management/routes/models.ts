@@ -1,5 +1,5 @@
 // Models of a credential, and the static catalogue (management-api.md §14).
-import { z } from 'zod';
+import * as z from 'zod';
 import type { ModelInfo } from '../../../credentials/credential.ts';
 import { ApiError } from '../errors.ts';
 import { mainParam } from '../query.ts';

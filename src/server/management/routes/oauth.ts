@@ -1,5 +1,5 @@
 // Remote logins: start, take the callback, tell how it goes (auth.md §5.2–5.7).
-import { z } from 'zod';
+import * as z from 'zod';
 import { LoginError, type RemoteLogin } from '../../../oauth/flow.ts';
 import type { OAuthSession, Refusal } from '../../../oauth/sessions.ts';
 import { isValidState } from '../../../oauth/state.ts';

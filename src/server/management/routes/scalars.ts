@@ -1,5 +1,5 @@
 // Settings that are one value: `GET` shows it, `PUT` and `PATCH` set it, `DELETE` clears it (management-api.md §6).
-import { z } from 'zod';
+import * as z from 'zod';
 import { strategyOf } from '../../../config/schema.ts';
 import { ApiError } from '../errors.ts';
 import { redacted } from '../redact.ts';

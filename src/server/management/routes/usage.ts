@@ -1,5 +1,5 @@
 // Usage statistics, and the per-key counters of the newest panel (management-api.md §15, §19, R19).
-import { z } from 'zod';
+import * as z from 'zod';
 import { emptyBucket } from '../../../observe/usage.ts';
 import { mask } from '../../../secret.ts';
 import { span } from '../auth-entry.ts';

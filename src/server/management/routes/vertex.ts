@@ -1,6 +1,6 @@
 // Import of a Vertex service account (management-api.md §13).
 import path from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import { ImportError } from '../deps.ts';
 import { ApiError } from '../errors.ts';
 import { textParam } from '../query.ts';

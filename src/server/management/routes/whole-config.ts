@@ -1,7 +1,7 @@
 // The configuration as a whole: effective as JSON, stored as YAML; and our version (management-api.md §11).
 
 import { type Document, isMap, isScalar, parseDocument } from 'yaml';
-import { z } from 'zod';
+import * as z from 'zod';
 import { version } from '../../../version.ts';
 import { ReleaseError } from '../deps.ts';
 import { ApiError } from '../errors.ts';
