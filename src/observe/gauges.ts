@@ -23,6 +23,8 @@ export interface GaugeSources {
 }
 
 export interface Gauge {
+  /** Default: gauge. */
+  type?: 'counter';
   name: string;
   help: string;
   values: { labels: Labels; value: number }[];
@@ -34,7 +36,7 @@ export function readGauges(sources: GaugeSources): Gauge[] {
   const memory = (sources.memory ?? process.memoryUsage)();
   const cpu = sources.cpuSeconds ?? cpuSeconds;
   const lag = sources.lag.read();
-  const gauges = [
+  const gauges: Gauge[] = [
     ...credentialGauges(sources),
     single('cliproxy_requests_in_flight', 'Client requests under way.', sources.requestsInFlight()),
     single('nodejs_eventloop_lag_seconds', 'Mean lateness of the event loop since the last reading.', lag.mean),
@@ -45,7 +47,7 @@ export function readGauges(sources: GaugeSources): Gauge[] {
     single('nodejs_heap_size_used_bytes', 'Heap in use.', memory.heapUsed),
     single('nodejs_heap_size_total_bytes', 'Heap reserved.', memory.heapTotal),
     single('nodejs_external_memory_bytes', 'Memory of buffers outside the heap.', memory.external),
-    single('process_cpu_seconds', 'Processor time used since the start.', cpu()),
+    { ...single('process_cpu_seconds_total', 'Processor time used since the start.', cpu()), type: 'counter' as const },
     single('process_start_time_seconds', 'Unix time of the start.', startedAt),
   ];
   gauges.push({ name: 'cliproxy_build_info', help: 'Always 1.', values: [{ labels: { version }, value: 1 }] });
