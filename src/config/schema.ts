@@ -62,7 +62,7 @@ const access = {
         'management key; a plain one is replaced by its bcrypt hash; empty = management off',
         secret,
       ),
-      'disable-control-panel': key(bool(), 'no web panel at `/management.html`'),
+      'disable-control-panel': key(bool(), 'no web panel at `/management.html`', planned),
       'disable-auto-update-panel': key(bool(), 'kept; the panel is part of the program', none),
       'panel-github-repository': key(
         z
@@ -107,7 +107,7 @@ const observing = {
   debug: key(bool(), 'log more'),
   pprof: key(
     group({
-      enable: key(bool(), 'process figures at `/debug/metrics` on a listener of their own'),
+      enable: key(bool(), 'accepted and kept', none),
       addr: key(
         z
           .string()
@@ -116,7 +116,8 @@ const observing = {
         'its address',
       ),
     }),
-    'process figures',
+    'accepted and kept: figures of the process are at `/metrics`',
+    none,
   ),
   metrics: key(group({ enable: key(bool(true), 'Prometheus figures at `/metrics`') }), 'metrics'),
   'commercial-mode': key(bool(), 'never write request or error logs', restart),
@@ -174,12 +175,10 @@ const serving = {
   'shutdown-timeout-seconds': key(count(30), 'time for open requests after SIGTERM'),
   'antigravity-signature-cache-enabled': key(
     z.boolean().nullable().default(null),
-    'remember thinking signatures; unset = yes',
+    'kept without effect: signatures travel with the client',
+    none,
   ),
-  'antigravity-signature-bypass-strict': key(
-    z.boolean().nullable().default(null),
-    'strictness without that memory; unset = no',
-  ),
+  'antigravity-signature-bypass-strict': key(z.boolean().nullable().default(null), 'kept without effect', none),
 };
 
 const routing = {

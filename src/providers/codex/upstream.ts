@@ -34,6 +34,7 @@ export const upstream: Upstream = {
       method: 'POST',
       url: `${codexBaseUrl(call)}/responses${stream ? '' : '/compact'}`,
       headers: {
+        ...(socket ? configuredBeta(call) : {}),
         ...clientHeaders(call, socket ? socketClientHeaders : httpClientHeaders),
         'content-type': 'application/json',
         accept: stream ? 'text/event-stream' : 'application/json',
@@ -71,6 +72,12 @@ const httpClientHeaders = [
   'x-codex-beta-features',
   'originator',
 ];
+
+/** `codex-header-defaults.beta-features`, for logins over WebSocket whose client sends none (spec/config.md §4). */
+function configuredBeta(call: UpstreamCall): Record<string, string> {
+  const features = call.config['codex-header-defaults']['beta-features'];
+  return features === '' || call.credential.kind !== 'oauth' ? {} : { 'x-codex-beta-features': features };
+}
 
 /** More of them when the client came by WebSocket itself (upstreams.md §2.4). */
 const socketClientHeaders = [...httpClientHeaders, 'x-codex-turn-state', 'x-responsesapi-include-timing-metrics'];
