@@ -91,6 +91,7 @@ class Attempt implements Dispatcher.DispatchHandler {
   #settled = false;
   #waiting = false;
   #timer: NodeJS.Timeout | undefined;
+  #armedMs = 0;
   #sawByte = false;
 
   constructor(options: AttemptOptions, resolve: (result: AttemptResult) => void, reject: (failure: Failure) => void) {
@@ -246,7 +247,8 @@ class Attempt implements Dispatcher.DispatchHandler {
       this.#waiting = true;
       this.#controller?.pause();
       this.#decoder?.pause();
-      if (this.#timer) clearTimeout(this.#timer);
+      clearTimeout(this.#timer);
+      this.#timer = undefined;
       sink.onDrain(() => {
         this.#waiting = false;
         if (this.#settled) return;
@@ -301,8 +303,14 @@ class Attempt implements Dispatcher.DispatchHandler {
   }
 
   #arm(ms: number): void {
-    if (this.#timer) clearTimeout(this.#timer);
+    // Once per chunk of every stream: moving the timer on is a fifth of the cost of a new one.
+    if (this.#timer !== undefined && ms === this.#armedMs) {
+      this.#timer.refresh();
+      return;
+    }
+    clearTimeout(this.#timer);
     this.#timer = undefined;
+    this.#armedMs = ms;
     if (ms <= 0) return;
     this.#timer = setTimeout(() => {
       const failure = new Failure({

@@ -31,13 +31,14 @@ export const maxItems = 100_000;
  */
 export type ScanLimit = 'deep' | 'members' | 'items';
 
+/** Per open level of the body being scanned: 1 = object, 0 = array. One for all: a scan is not interrupted. */
+const objects = new Uint8Array(maxDepth + 1);
+
 export function scanObject(bytes: Buffer): BodyScan | ScanLimit | undefined {
   if (!isUtf8(bytes)) return undefined;
   const length = bytes.length;
   const view = new DataView(bytes.buffer, bytes.byteOffset, length);
   const members: Member[] = [];
-  /** Per open level: 1 = object, 0 = array. */
-  const objects = new Uint8Array(maxDepth + 1);
   let depth = 0;
   let i = skipSpace(bytes, 0);
   if (bytes[i] !== 0x7b) return undefined;
