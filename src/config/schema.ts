@@ -231,7 +231,11 @@ const routing = {
   ),
   'model-fallback': key(modelFallback, 'models to try when one cannot answer'),
   'save-cooldown-status': key(bool(), "the newer reference's switch; here `state-file` decides", none),
-  'state-file': key(trimmed(), 'where rests and counters survive a restart; empty = in `auth-dir`, `none` = nowhere'),
+  'state-file': key(
+    trimmed(),
+    'where rests and counters survive a restart; empty = in `auth-dir`, `none` = nowhere',
+    restart,
+  ),
   'oauth-request-scoped-errors': key(
     z.record(z.string(), requestScopedErrors()).default({}),
     'rules for errors that concern one request only, per login channel',

@@ -8,8 +8,8 @@ export interface DispatcherOptions {
   /** The global `proxy-url`, asked for each request: a reload takes effect at once. */
   globalProxy(): string | undefined;
   env: NodeJS.ProcessEnv;
-  /** ms for each of: TCP connect, TLS, proxy handshake. Default 10,000. */
-  connectTimeoutMs?: number;
+  /** ms for each of: TCP connect, TLS, proxy handshake; asked for each request as well. Default 10,000; 0 = no limit. */
+  connectTimeoutMs?: number | (() => number);
 }
 
 export interface Dispatchers {
@@ -35,7 +35,8 @@ interface Pooled {
 }
 
 export function createDispatchers(options: DispatcherOptions): Dispatchers {
-  const timeoutMs = options.connectTimeoutMs ?? 10_000;
+  const { connectTimeoutMs = 10_000 } = options;
+  const timeout = () => (typeof connectTimeoutMs === 'number' ? connectTimeoutMs : connectTimeoutMs());
   const pools = new Map<string, Pooled>();
   const route = (proxyUrl: string | undefined, origin: string | URL) =>
     resolveProxy({ credential: proxyUrl, global: options.globalProxy(), env: options.env }, origin);
@@ -43,7 +44,8 @@ export function createDispatchers(options: DispatcherOptions): Dispatchers {
   return {
     dispatcherFor(proxyUrl, origin) {
       const proxy = route(proxyUrl, origin);
-      const key = poolKey(proxy);
+      const timeoutMs = timeout();
+      const key = `${timeoutMs} ${poolKey(proxy)}`;
       let pooled = pools.get(key);
       if (pooled === undefined) {
         pooled = createPooled(proxy, timeoutMs);

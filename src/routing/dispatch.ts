@@ -132,7 +132,7 @@ export class DispatchLoop {
     const started = this.#deps.now();
     let last: Failure | undefined;
     let bootstraps = 0;
-    for (let round = 0; ; round++) {
+    for (let round = 0; ; ) {
       const tried = new Set<string>();
       let executed = 0;
       while (config['max-retry-credentials'] === 0 || executed < config['max-retry-credentials']) {
@@ -173,6 +173,7 @@ export class DispatchLoop {
       const wait = this.#waitBeforeRound(target.entry, round, last, config);
       if (wait === undefined) break;
       if (!(await this.#sleep(wait, client.signal))) return clientLeft();
+      round++;
     }
     return this.#final(target.entry, client, last);
   }

@@ -111,7 +111,7 @@ async function start(options: ServeOptions, source: ConfigSource, log: Log): Pro
   const dispatchers = createDispatchers({
     globalProxy: () => config()['proxy-url'],
     env: options.env,
-    connectTimeoutMs: config()['connect-timeout-seconds'] * 1000,
+    connectTimeoutMs: () => config()['connect-timeout-seconds'] * 1000,
   });
   const http = createHttpClient({ dispatchers });
   const sealer = sealerFromEnvironment(options.env);
