@@ -124,12 +124,7 @@ export class PassThroughPipe implements AnswerPipe {
 
   /** `bytes`: one or more complete events. */
   #events(bytes: Buffer): Bytes {
-    const facts = this.#facts;
-    const plain =
-      this.committed &&
-      bytes.indexOf(errorMark) < 0 &&
-      bytes.indexOf(facts.usageMark) < 0 &&
-      facts.endMarks.every((mark) => bytes.indexOf(mark) < 0);
+    const plain = this.committed && !this.#facts.marks.test(bytes.toString('latin1'));
     if (plain) return this.#rename(bytes);
     return this.#oneByOne(bytes);
   }
@@ -223,7 +218,6 @@ export class PassThroughPipe implements AnswerPipe {
 
 /** 50 MiB (spec/upstreams.md §1.3). */
 const maxEventBytes = 50 * 1024 * 1024;
-const errorMark = Buffer.from('"error"');
 
 function isCompleteEvent(text: string): boolean {
   const data = dataOf(Buffer.from(text));

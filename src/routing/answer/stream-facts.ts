@@ -20,10 +20,11 @@ export interface EventFacts {
 }
 
 export interface StreamFacts {
-  /** Bytes that every event with usage contains. */
-  usageMark: Buffer;
-  /** Bytes of which every event that ends the answer contains one. */
-  endMarks: readonly Buffer[];
+  /**
+   * Found in every event with usage, an error or an end, and seldom elsewhere: only then events are parsed. One expression
+   * for all marks, none beginning with a quote: five searches for quoted names cost half as much as the whole stream.
+   */
+  marks: RegExp;
   read(json: Obj): EventFacts;
   /** What the upstream left out at the end, given whether its terminator was seen. */
   missingEnding(sawTerminator: boolean): string;
@@ -107,8 +108,7 @@ function chatContent(choice: Obj): boolean {
 
 export const streamFacts: Record<ProtocolId, StreamFacts> = {
   'openai-chat': {
-    usageMark: Buffer.from('"usage":'),
-    endMarks: [Buffer.from('[DONE]'), Buffer.from('"finish_reason":"'), Buffer.from('"finish_reason": "')],
+    marks: /error"|usage"\s*:\s*[^n\s]|\[DONE\]|finish_reason"\s*:\s*"/,
     read(json) {
       const choices = list(json.choices).map(object);
       const usage = openaiUsage(json.usage);
@@ -123,8 +123,7 @@ export const streamFacts: Record<ProtocolId, StreamFacts> = {
     missingEnding: (sawTerminator) => (sawTerminator ? '' : 'data: [DONE]\n\n'),
   },
   anthropic: {
-    usageMark: Buffer.from('"usage"'),
-    endMarks: [Buffer.from('message_stop')],
+    marks: /error"|usage"|message_stop/,
     read(json) {
       const usage = json.type === 'message_start' ? anthropicUsage(object(json.message)?.usage) : undefined;
       return {
@@ -140,8 +139,7 @@ export const streamFacts: Record<ProtocolId, StreamFacts> = {
     missingEnding: () => '',
   },
   gemini: {
-    usageMark: Buffer.from('"usageMetadata"'),
-    endMarks: [Buffer.from('"finishReason"'), Buffer.from('"blockReason"')],
+    marks: /error"|usageMetadata"|finishReason"|blockReason"/,
     read(json) {
       const candidates = list(json.candidates).map(object);
       const blocked = filled(object(json.promptFeedback)?.blockReason);
@@ -155,13 +153,7 @@ export const streamFacts: Record<ProtocolId, StreamFacts> = {
     missingEnding: () => '',
   },
   'openai-responses': {
-    usageMark: Buffer.from('"usage":{'),
-    endMarks: [
-      Buffer.from('"response.completed"'),
-      Buffer.from('"response.incomplete"'),
-      Buffer.from('"response.done"'),
-      Buffer.from('"response.failed"'),
-    ],
+    marks: /error"|usage"\s*:\s*\{|response\.(?:completed|incomplete|done|failed)"/,
     read(json) {
       const end = responsesEnds.has(json.type);
       return {
