@@ -17,12 +17,14 @@ const json = (response: http.ServerResponse, status: number, body: unknown, head
   response.writeHead(status, { 'content-type': 'application/json', ...headers });
   response.end(JSON.stringify(body));
 };
-/** Everything that happens before the first byte of an answer, so that another credential can always help. */
+/**
+ * What goes wrong for a moment, before the first byte of an answer, so that another credential can always help. A refused
+ * key is not among it: it rests for half an hour by design.
+ */
 const faultList: Fault[] = [
   (_, response) => json(response, 500, { error: { message: 'internal' } }),
   (_, response) => json(response, 503, { error: { message: 'overloaded' } }),
   (_, response) => json(response, 429, { error: { message: 'slow down' } }, { 'retry-after': '2' }),
-  (_, response) => json(response, 401, { error: { message: 'revoked' } }, { 'retry-after': '1' }),
   (request) => request.socket.resetAndDestroy(),
   (_, response) => response.writeHead(200, { 'content-type': 'application/json' }).end(),
   (_, response) =>
