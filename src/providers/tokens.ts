@@ -20,7 +20,7 @@ export function estimateTokens(model: string, body: JsonObject): number {
 
 /** Words with one leading sign, numbers of three digits, runs of signs, line ends, spaces: the encodings' own split. */
 const pieces =
-  /[^\r\n\p{L}\p{N}]?\p{Lu}?[\p{Ll}\p{M}]+|[^\r\n\p{L}\p{N}]?[\p{L}\p{M}]+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+/gu;
+  /[^\r\n\p{L}\p{N}]?\p{Lu}?[\p{Ll}\p{M}]+|[^\r\n\p{L}\p{N}]?[\p{L}\p{M}]+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+/gu;
 
 export function countText(text: string, encoding: Encoding): number {
   let tokens = 0;
