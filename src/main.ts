@@ -5,7 +5,14 @@ run(process.argv.slice(2)).then(
     process.exitCode = code;
   },
   (error: unknown) => {
-    process.stderr.write(`cliproxy: ${error instanceof Error ? error.stack : String(error)}\n`);
-    process.exitCode = 1;
+    process.stderr.write(`cliproxy: ${textOf(error)}\n`);
+    // A server that could not start may have begun things that would keep the process alive.
+    process.exit(1);
   },
 );
+
+/** What is wrong outside of the program is one line; what is wrong inside of it has a stack. */
+function textOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return 'exit' in error ? error.message : (error.stack ?? error.message);
+}

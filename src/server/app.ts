@@ -14,6 +14,7 @@ import { isForeignSite } from './origin.ts';
 import { isResponsesSocket, type ResponsesSocketDeps, serveResponsesSocket } from './responses-socket.ts';
 import { routes as anthropicRoutes } from './routes/anthropic.ts';
 import { routes as geminiRoutes } from './routes/gemini.ts';
+import { routes as geminiCliRoutes } from './routes/gemini-cli.ts';
 import {
   anthropicList,
   anthropicModel,
@@ -40,7 +41,13 @@ export interface AppDeps extends ResponsesSocketDeps {
   register?(app: FastifyInstance): void | Promise<void>;
 }
 
-const clientRoutes: readonly ClientRoute[] = [...openaiRoutes, ...responsesRoutes, ...anthropicRoutes, ...geminiRoutes];
+const clientRoutes: readonly ClientRoute[] = [
+  ...openaiRoutes,
+  ...responsesRoutes,
+  ...anthropicRoutes,
+  ...geminiRoutes,
+  ...geminiCliRoutes,
+];
 
 /** Asked for by nothing but their URL: they need no router, no request object and no reply object (docs/performance.md). */
 const plainRoutes = new Map(
@@ -75,7 +82,11 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
       );
       server.maxRequestsPerSocket = 0;
       server.on('clientError', refuseBadRequest);
-      server.on('upgrade', (request, socket, head) => serveResponsesSocket(deps, request, socket, head));
+      server.on('upgrade', (request, socket, head) => {
+        socket.on('error', () => socket.destroy());
+        if (framingFault(request) === undefined) serveResponsesSocket(deps, request, socket, head);
+        else socket.end('HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 0\r\n\r\n');
+      });
       return server;
     },
   });
@@ -122,7 +133,7 @@ function answerRoute(deps: AppDeps, route: ClientRoute, request: IncomingMessage
     refuse(request, response, foreignSite());
     return;
   }
-  const facts = route.facts(pathOf(request));
+  const facts = route.refused?.(deps.config(), request.socket.remoteAddress) ?? route.facts(pathOf(request));
   if (facts instanceof Failure) {
     // Who has no key learns nothing about routes.
     refuse(request, response, deps.keys().check(request) === undefined ? unauthorized(request) : facts);
@@ -182,7 +193,8 @@ function systemRoutes(app: FastifyInstance, deps: AppDeps): void {
 /** The envelope a path belongs to: errors reach callers in their own protocol even where there is no route. */
 export function protocolFor(path: string): Protocol {
   if (path.startsWith('/v1/messages')) return protocols.anthropic;
-  if (path.startsWith('/v1beta') || /^\/v1\/models\/.*:/.test(path)) return protocols.gemini;
+  if (path.startsWith('/v1beta') || path.startsWith('/v1internal') || /^\/v1\/models\/.*:/.test(path))
+    return protocols.gemini;
   return protocols['openai-chat'];
 }
 

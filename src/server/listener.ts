@@ -8,11 +8,9 @@ export interface TlsFiles {
   key: string;
 }
 
-/** ms for the whole head of a request: a client that dribbles it is cut off (lab: within 40 s). */
-const headTimeoutMs = 30_000;
-
 const limits = {
-  headersTimeout: headTimeoutMs,
+  // For the whole head of a request: a client that dribbles it is cut off, with the interval below after 35 s at most.
+  headersTimeout: 30_000,
   // Bodies may take their time: large prompts over slow links are legitimate.
   requestTimeout: 0,
   connectionsCheckingInterval: 5_000,
@@ -26,12 +24,19 @@ export interface ListenerOptions {
   tls: TlsFiles | undefined;
   warn(line: string): void;
   shouldUpgradeCallback(request: IncomingMessage): boolean;
+  /** Default 30 s, looked at every 5 s. */
+  headTimeoutMs?: number;
 }
 
 /** Throws with one line when the certificate files cannot be read or do not fit each other. */
 export function createListener(handler: RequestListener, options: ListenerOptions): http.Server {
-  const { tls, warn, shouldUpgradeCallback } = options;
-  const limited = { ...limits, shouldUpgradeCallback };
+  const { tls, warn, shouldUpgradeCallback, headTimeoutMs = limits.headersTimeout } = options;
+  const limited = {
+    ...limits,
+    headersTimeout: headTimeoutMs,
+    connectionsCheckingInterval: Math.min(limits.connectionsCheckingInterval, headTimeoutMs),
+    shouldUpgradeCallback,
+  };
   if (tls === undefined) return http.createServer(limited, handler);
   const server = https.createServer({ ...limited, ...readPair(tls), minVersion: 'TLSv1.2' }, handler);
   const renew = (): void => {

@@ -23,12 +23,14 @@ import { buildDate, commit, version } from '../version.ts';
 import { keyRing } from './access.ts';
 import { buildApp } from './app.ts';
 import { ClientLimiter } from './client-route.ts';
+import { catchTheRest } from './last-resort.ts';
 import type { TlsFiles } from './listener.ts';
 import { logCredentials } from './loaded-credentials.ts';
 import { answerLocally } from './local-answers.ts';
 import { managementGate } from './management-gate.ts';
 import { watchOwner } from './owner.ts';
 import { requestLine } from './request-line.ts';
+import { listenError } from './start-error.ts';
 import { tokenSource } from './token-source.ts';
 
 export interface ServeOptions {
@@ -56,6 +58,7 @@ export async function serve(options: ServeOptions): Promise<number> {
   log = createLog(logOptions(source));
   log.info(`cliproxy Version: ${version}, Commit: ${commit}, BuiltAt: ${buildDate}`);
   for (const [level, line] of early) log[level](line, { scope: 'config' });
+  catchTheRest(log, () => process.exit(1));
   trustExtraAuthorities(options.env, (line) => log.warn(line));
   const running = await start(options, source, log);
   log.info(
@@ -241,7 +244,9 @@ async function start(options: ServeOptions, source: ConfigSource, log: Log): Pro
   });
   const { host, port } = source.settings;
   const scheme = source.current().tls.enable ? 'https' : 'http';
-  await app.listen({ host: host === '' ? '::' : host, port, backlog: 4096 });
+  await app.listen({ host: host === '' ? '::' : host, port, backlog: 4096 }).catch((error: NodeJS.ErrnoException) => {
+    throw listenError(error, host, port);
+  });
   logCredentials(log, store, folder.folder);
   refresher.start();
   const address = app.server.address();
