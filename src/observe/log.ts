@@ -2,6 +2,7 @@
 import pino from 'pino';
 import { type LogRecord, logLine } from './log-line.ts';
 import { type MainLog, openMainLog } from './main-log.ts';
+import { standardOutput } from './standard-output.ts';
 
 export type LogFields = Record<string, unknown> & { requestId?: string };
 
@@ -40,7 +41,7 @@ export interface LogStreams {
 export function createLog(options: LogOptions, streams: LogStreams = {}): Log {
   let current = options;
   let file: MainLog | undefined;
-  const console = streams.write ? plainSink(streams.write, streams.isTerminal ?? false) : standardOutput();
+  const console = streams.write ? plainSink(streams.write, streams.isTerminal ?? false) : standardOutputSink();
   const target: Sink = {
     write(line) {
       if (file) file.write(logLine(JSON.parse(line) as LogRecord));
@@ -95,41 +96,11 @@ function plainSink(write: (text: string) => void, terminal: boolean): Sink {
   };
 }
 
-function standardOutput(): Sink {
+function standardOutputSink(): Sink {
   if (process.stdout.isTTY) return plainSink((text) => process.stdout.write(text), true);
-  // Asynchronous: a slow reader of our output must not stop the streams of our clients.
-  const destination = pino.destination({ dest: 1, sync: false, minLength: bufferedBytes });
-  destination.on('error', () => {});
-  let waiting: NodeJS.Timeout | undefined;
-  const send = (): void => {
-    clearTimeout(waiting);
-    waiting = undefined;
-    // Without a callback: no fsync.
-    destination.flush();
-  };
-  return {
-    write(line) {
-      destination.write(line);
-      // One write for the lines of many requests (measured: a write each was 9 % of a request). What is wrong goes out now.
-      if (!isCalm(line)) send();
-      else waiting ??= setTimeout(send, calmDelayMs);
-    },
-    flush() {
-      clearTimeout(waiting);
-      try {
-        destination.flushSync();
-      } catch {
-        // Standard output is gone or not open yet; there is nobody left to tell.
-      }
-    },
-  };
+  const output = standardOutput();
+  return { write: (line) => output.write(line, !isCalm(line)), flush: output.flush };
 }
-
-/** Bytes at which collected lines are written before their time. */
-const bufferedBytes = 8 * 1024;
-
-/** ms that a line of level info may wait for others. */
-const calmDelayMs = 25;
 
 /** The level is the first member of a line. */
 function isCalm(line: string): boolean {
