@@ -235,10 +235,8 @@ export class Router {
     const { state, upstreamModel } = picked.candidate;
     state.count(true, this.#now());
     state.lastError = undefined;
-    if (state.cooldowns.succeeded(upstreamModel, startedAt)) {
-      this.#recheckAll();
-      this.#onStateChange();
-    }
+    if (state.cooldowns.succeeded(upstreamModel, startedAt)) this.#recheckAll();
+    this.#onStateChange();
   }
 
   failed(entry: ModelEntry, picked: Picked, failure: Failure, startedAt: number, session: string | undefined): void {
@@ -246,13 +244,13 @@ export class Router {
     const now = this.#now();
     const { state, upstreamModel } = picked.candidate;
     state.count(false, now);
+    this.#onStateChange();
     if (failure.scope === 'request') return;
     state.lastError = { message: failure.message, status: failure.status, at: now };
     if (session !== undefined) this.bindings.delete(bindingKey(entry, session));
     const policy = this.policy();
     const disabled = picked.credential.disableCooling ?? policy.disabled;
     state.cooldowns.failed(upstreamModel, failure, startedAt, now, { ...policy, disabled }, this.#random());
-    this.#onStateChange();
   }
 
   /** Time until the first blocked candidate of this model is ready again, in ms; undefined when none is blocked. */

@@ -13,7 +13,7 @@ import { createDispatchers } from '../net/dispatchers.ts';
 import { trustExtraAuthorities } from '../net/trust.ts';
 import { createLog, type Log } from '../observe/log.ts';
 import { observe } from '../observe/observation.ts';
-import { createUsageStore } from '../observe/usage.ts';
+import { createUsageStore, openUsageStore } from '../observe/usage.ts';
 import { protocols } from '../protocols/index.ts';
 import { providers } from '../providers/index.ts';
 import { type DispatchDeps, DispatchLoop } from '../routing/dispatch.ts';
@@ -104,6 +104,9 @@ function logOptions(source: ConfigSource): Parameters<typeof createLog>[0] {
   };
 }
 
+/** Totals of at most this many ms are lost by a kill -9 (spec/routing.md D20). */
+const usageFlushMs = 5_000;
+
 interface Running {
   url: string;
   stop(graceMs: number): Promise<void>;
@@ -144,7 +147,13 @@ async function start(options: ServeOptions, source: ConfigSource, log: Log): Pro
     stateFile === undefined ? undefined : openStateFile({ file: stateFile, router, warn: (line) => log.warn(line) });
   if (state) touch = state.touch;
 
-  const usage = createUsageStore({ retentionDays: () => config()['usage-retention-days'] });
+  const retentionDays = () => config()['usage-retention-days'];
+  const usage =
+    stateFile === undefined
+      ? createUsageStore({ retentionDays })
+      : await openUsageStore({ retentionDays, file: path.join(path.dirname(stateFile), 'usage.json') });
+  const flushing = setInterval(() => void usage.flush(), usageFlushMs);
+  flushing.unref();
   const limiter = new ClientLimiter();
   const observation = observe({
     config,
@@ -262,7 +271,8 @@ async function start(options: ServeOptions, source: ConfigSource, log: Log): Pro
       await gate.close();
       await observation.close();
       await refresher.stop();
-      await state?.flush();
+      clearInterval(flushing);
+      await Promise.all([state?.flush(), usage.flush()]);
       await store.close();
       await source.close();
       await dispatchers.close().catch(() => {});
