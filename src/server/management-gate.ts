@@ -35,18 +35,22 @@ export function managementGate(parts: ManagementParts): ManagementGate {
   };
   return {
     register(app) {
+      for (const method of ['TRACE', 'QUERY']) if (!app.supportedMethods.includes(method)) app.addHttpMethod(method);
       for (const url of ['/v0/management', '/v0/management/*', ...callbackPaths]) {
         app.route({
-          method: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'],
+          // All of them: what is not possible is answered there, in the envelope of that API.
+          method: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'TRACE', 'QUERY'],
           url,
           exposeHeadRoute: false,
-          handler: (request, reply) => {
+          // Before fastify looks at the body.
+          onRequest: (request, reply) => {
             reply.hijack();
             pass(request.raw, reply.raw).catch((error: Error) => {
               parts.warn(`management cannot be loaded: ${error.message}`);
               reply.raw.destroy();
             });
           },
+          handler: () => undefined,
         });
       }
     },

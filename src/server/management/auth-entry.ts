@@ -1,8 +1,8 @@
 // One credential as `GET auth-files` shows it (management-api.md §12.1, R18).
 import type { Stats } from 'node:fs';
 import type { Credential, CredentialStatus } from '../../credentials/credential.ts';
-import { mask } from '../../secret.ts';
 import type { CredentialHealth } from './deps.ts';
+import { mask } from './redact.ts';
 
 /** Statuses the reference's panels know; ours in `health`. */
 const shownStatus: Readonly<Record<CredentialStatus, string>> = {

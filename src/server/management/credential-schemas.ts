@@ -57,7 +57,7 @@ export const compat: z.ZodType<Entry> = z.looseObject({
   ...shown,
 });
 
-const tellModel = z.strictObject({ name: word.optional(), alias: word.optional() });
+const tellModel = z.object({ name: word.optional(), alias: word.optional() });
 const tellTuning = {
   ...tuning,
   'base-url': z.string().max(8192).optional(),
@@ -68,13 +68,13 @@ const { 'request-scoped-errors': _planned, ...told } = tellTuning;
 
 /** What callers are told: the fields that mean something, and no others. */
 export const documented = {
-  keyed: z.strictObject({ 'api-key': word, ...told }),
+  keyed: z.strictObject({ 'api-key': word.optional(), ...told }),
   /** Vertex keys cannot be blank. */
   filled: z.strictObject({ 'api-key': word.regex(/\S/), ...told }),
-  sockets: z.strictObject({ 'api-key': word, websockets: z.boolean().optional(), ...told }),
+  sockets: z.strictObject({ 'api-key': word.optional(), websockets: z.boolean().optional(), ...told }),
   compat: z.strictObject({
-    name: word,
-    'api-key-entries': z.array(z.strictObject(keyEntry)).optional(),
+    name: word.optional(),
+    'api-key-entries': z.array(z.object(keyEntry)).optional(),
     ...told,
   }),
 } as const;

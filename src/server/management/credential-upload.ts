@@ -3,17 +3,17 @@ import * as z from 'zod';
 import type { JsonObject } from '../../protocols/neutral.ts';
 import { ApiError } from './errors.ts';
 
-/** By `type` of the file: groups of fields, each needing at least one that is not empty (auth.md §6). */
+/** By `type` of the file: groups of texts, each needing at least one that is not empty (auth.md §6). */
 const needed: Readonly<Record<string, readonly (readonly string[])[]>> = {
   claude: [['access_token', 'refresh_token']],
   codex: [['access_token', 'refresh_token']],
-  gemini: [['token', 'access_token', 'refresh_token']],
-  'gemini-cli': [['token', 'access_token', 'refresh_token']],
+  gemini: [['token.refresh_token', 'token.access_token', 'access_token', 'refresh_token']],
+  'gemini-cli': [['token.refresh_token', 'token.access_token', 'access_token', 'refresh_token']],
   antigravity: [['access_token', 'refresh_token']],
   qwen: [['access_token', 'refresh_token']],
   kimi: [['access_token', 'refresh_token']],
   iflow: [['api_key', 'access_token', 'refresh_token', 'cookie']],
-  vertex: [['service_account']],
+  vertex: [['service_account.private_key']],
 };
 
 /** Fields that a refresh rewrites: they belong together. */
@@ -38,8 +38,8 @@ const filled = z.string().regex(/\S/);
 export const credentialFile = z.union(
   Object.entries(needed).map(([type, groups]) => {
     const field = groups[0]?.[0] as string;
-    const value = field === 'service_account' || field === 'token' ? z.object({ access_token: filled }) : filled;
-    return z.object({ type: z.literal(type), [field]: value });
+    const [outer = '', inner] = field.split('.');
+    return z.object({ type: z.literal(type), [outer]: inner === undefined ? filled : z.object({ [inner]: filled }) });
   }),
 );
 
@@ -68,14 +68,20 @@ export function checkCredential(fields: JsonObject): void {
     throw incomplete([{ path: 'type', issue }]);
   }
   const details = groups
-    .filter((names) => names.every((name) => isEmpty(fields[name])))
+    .filter((names) => names.every((name) => isEmpty(fields, name)))
     .map((names) => ({ path: names.join(' | '), issue: 'missing' }));
   if (details.length > 0) throw incomplete(details);
 }
 
-function isEmpty(value: unknown): boolean {
-  if (typeof value === 'string') return value.trim() === '';
-  return typeof value !== 'object' || value === null || Object.keys(value).length === 0;
+/** `name` may lead one level down: `token.access_token`. */
+function isEmpty(fields: JsonObject, name: string): boolean {
+  const value = name
+    .split('.')
+    .reduce<unknown>(
+      (node, part) => (typeof node === 'object' && node !== null ? (node as JsonObject)[part] : undefined),
+      fields,
+    );
+  return typeof value !== 'string' || value.trim() === '';
 }
 
 function incomplete(details: { path: string; issue: string }[]): ApiError {

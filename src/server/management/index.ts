@@ -13,7 +13,7 @@ import { allRoutes } from './routes/index.ts';
 export type { ManagementDeps } from './deps.ts';
 export const prefix = '/v0/management';
 
-const servedMethods = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'TRACE'];
+const servedMethods = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'TRACE', 'QUERY'];
 
 export function managementRoutes(deps: ManagementDeps): FastifyPluginCallback {
   return (app, _options, done) => {
@@ -30,7 +30,18 @@ export function managementRoutes(deps: ManagementDeps): FastifyPluginCallback {
     const serve = (request: FastifyRequest, reply: FastifyReply) =>
       answer(deps, access, table, pipeline, request, reply);
     for (const url of [prefix, `${prefix}/*`]) {
-      app.route({ method: servedMethods, url, exposeHeadRoute: false, handler: serve, logLevel: 'silent' });
+      app.route({
+        method: servedMethods,
+        url,
+        exposeHeadRoute: false,
+        handler: serve,
+        logLevel: 'silent',
+        // Refused before anything looks at the body that such a method may need.
+        onRequest: (request, reply, next) => {
+          if (request.method === 'QUERY') void serve(request, reply);
+          else next();
+        },
+      });
     }
     callbackPages(app, deps);
     done();
@@ -39,7 +50,7 @@ export function managementRoutes(deps: ManagementDeps): FastifyPluginCallback {
 
 /** Bodies arrive as streams, whatever type they claim (recording 070); routes read and bound them. */
 function acceptAnyBody(app: FastifyInstance): void {
-  if (!app.supportedMethods.includes('TRACE')) app.addHttpMethod('TRACE');
+  for (const method of ['TRACE', 'QUERY']) if (!app.supportedMethods.includes(method)) app.addHttpMethod(method);
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', (_request, payload, parsed) => parsed(null, payload));
 }

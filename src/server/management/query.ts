@@ -11,6 +11,12 @@ export const textParam = z.preprocess(first, z.string());
 export const trueWords = ['1', 'true', 'yes', 'on'] as const;
 const falseWords = ['', '0', 'false', 'no', 'off'] as const;
 
+/** A pattern for these words: `^(|1|[tT][rR]…)$`. */
+function anyCase(words: readonly string[]): string {
+  const letters = (word: string): string => word.replace(/[a-z]/g, (letter) => `[${letter}${letter.toUpperCase()}]`);
+  return `^(${words.map(letters).join('|')})$`;
+}
+
 /** `1 true yes on`, any case. Absent and the rest of the words mean no. */
 export const flagParam = z
   .preprocess(
@@ -18,7 +24,7 @@ export const flagParam = z
     z.enum([...trueWords, ...falseWords]),
   )
   .transform((word) => (trueWords as readonly string[]).includes(word))
-  .meta({ wire: { type: 'string', enum: [...trueWords, ...falseWords] } });
+  .meta({ wire: { type: 'string', pattern: anyCase([...trueWords, ...falseWords]) } });
 
 /** A decimal integer in the given range. */
 export function intParam(options: { min?: number; max?: number; text?: string } = {}) {

@@ -50,15 +50,19 @@ export function parseBody(spec: BodySpec<unknown>, bytes: Buffer, contentType: s
   const invalid = spec.invalid ?? 'invalid body';
   let json: unknown;
   try {
-    json = JSON.parse(text);
+    json = JSON.parse(text, text.includes('__proto__') || text.includes('\\u') ? withoutPrototype : undefined);
   } catch {
     throw new ApiError(400, spec.unreadable ?? invalid, { message: 'The body is not valid JSON.' });
   }
-  if (text.includes('__proto__')) throw new ApiError(400, invalid, { message: 'The name __proto__ is not accepted.' });
   if (!spec.schema) return json;
   const parsed = spec.schema.safeParse(json);
   if (parsed.success) return parsed.data;
   throw new ApiError(400, ownText(parsed.error.issues) ?? invalid, { details: issueDetails(parsed.error) });
+}
+
+/** A member of this name could become the prototype of what it is copied to. */
+function withoutPrototype(name: string, value: unknown): unknown {
+  return name === '__proto__' ? undefined : value;
 }
 
 /** Issues of our own checks carry the recorded text behind this mark. */

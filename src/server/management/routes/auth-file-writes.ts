@@ -2,6 +2,7 @@
 import * as z from 'zod';
 import type { Credential } from '../../../credentials/credential.ts';
 import type { JsonObject } from '../../../protocols/neutral.ts';
+import { RefreshError } from '../../../providers/provider.ts';
 import { tidyPatterns } from '../credential-entry.ts';
 import { checkCredential, credentialFile, mergedUpload, parseCredential } from '../credential-upload.ts';
 import { ApiError } from '../errors.ts';
@@ -148,6 +149,21 @@ const fieldsBody = z.object({
   excluded_models: z.array(z.string().max(512)).nullish(),
   expired: z.string().max(64).nullish(),
 });
+/** At least one change, each of them told. */
+const toldFields = z
+  .object({
+    name: z.string().max(512).regex(/\S/),
+    prefix: z.string().max(512).optional(),
+    proxy_url: z.string().max(2048).optional(),
+    priority: z.int().min(-1_000_000).max(1_000_000).optional(),
+    weight: z.int().min(-1_000_000).max(1_000_000).optional(),
+    note: z.string().max(4096).optional(),
+    disable_cooling: z.boolean().optional(),
+    websockets: z.boolean().optional(),
+    excluded_models: z.array(z.string().max(512)).optional(),
+    expired: z.string().max(64).optional(),
+  })
+  .meta({ minProperties: 2 });
 type FieldsBody = z.output<typeof fieldsBody>;
 
 /** The file's fields with the changes applied, undefined when nothing would change. */
@@ -203,7 +219,7 @@ const fields = route({
     kind: 'json',
     invalid: 'invalid request body',
     schema: fieldsBody,
-    documented: fieldsBody.extend({ name: z.string().max(512).regex(/\S/) }),
+    documented: toldFields,
   },
   responses: { ...okResponse, 404: { description: 'No such credential.' } },
   errors: { 400: 'No name, or nothing to change.' },
@@ -240,7 +256,8 @@ const refresh = route({
       schema: z.looseObject({ status: z.literal('ok'), name: z.string(), expires_at: z.string().optional() }),
     },
     404: { description: 'No such credential.' },
-    502: { description: 'The provider refused or could not be reached.' },
+    409: { description: 'Only a new login helps.' },
+    502: { description: 'The provider could not be reached, or failed.' },
   },
   async answer(call) {
     const credential = found(call, call.body);
@@ -253,7 +270,8 @@ const refresh = route({
       return { json: { status: 'ok', name, auth_index: credential.authIndex, ...expires } };
     } catch (error) {
       const message = error instanceof Error ? error.message.slice(0, 300) : 'refresh failed';
-      throw new ApiError(502, 'refresh failed', { message });
+      const dead = error instanceof RefreshError && error.permanent;
+      throw new ApiError(dead ? 409 : 502, 'refresh failed', { message, code: dead ? 'reauth_required' : undefined });
     }
   },
 });

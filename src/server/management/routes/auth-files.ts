@@ -165,10 +165,7 @@ async function readPlainFile(file: string): Promise<Buffer | undefined> {
 }
 
 const name = z.string().max(512);
-const deleteBody = z.union([
-  z.array(name),
-  z.object({ name: name.nullish(), names: z.array(name).nullish() }),
-]);
+const deleteBody = z.union([z.array(name), z.object({ name: name.nullish(), names: z.array(name).nullish() })]);
 
 const remove = route({
   method: 'DELETE',
@@ -176,7 +173,8 @@ const remove = route({
   tag,
   summary: 'Delete credential files',
   description:
-    'Names in the body (`{names}`, `{name}` or a list) or as `?name=`, repeated if need be; or all with `?all=true`.',
+    'One name in the body, or several (`{names}`, a list); or names as `?name=`, or all with `?all=true`. ' +
+    'Of several names each is tried.',
   scope: 'admin',
   query: z.object({ name: otherParam(manyParam), all: otherParam(textParam) }),
   body: {
@@ -184,7 +182,7 @@ const remove = route({
     optional: true,
     invalid: 'invalid request body',
     schema: deleteBody,
-    documented: z.object({ names: z.array(z.string().max(128).regex(new RegExp(fileNamePattern))).min(1) }),
+    documented: z.object({ name: z.string().max(100).regex(new RegExp(fileNamePattern)) }),
   },
   responses: {
     200: {

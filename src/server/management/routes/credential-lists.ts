@@ -127,9 +127,7 @@ function routesOf(rules: ListRules): Route[] {
   const common = { path: rules.path, tag: 'Provider keys', config: true } as const;
   const selector = rules.selector === 'name' ? { name: z.string().nullish() } : { match: z.string().nullish() };
   const query =
-    rules.selector === 'name'
-      ? { name: mainParam() }
-      : { 'api-key': mainParam(), 'base-url': textParam.optional() };
+    rules.selector === 'name' ? { name: mainParam() } : { 'api-key': mainParam(), 'base-url': textParam.optional() };
   return [
     route({
       ...common,

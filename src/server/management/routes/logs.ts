@@ -130,7 +130,7 @@ export const logRoutes: readonly Route[] = [
     tag,
     summary: 'One error log',
     scope: 'admin',
-    params: z.object({ name: z.string() }),
+    params: z.object({ name: z.string().meta({ pattern: '^[A-Za-z0-9_-][A-Za-z0-9_.-]*$' }) }),
     responses: { 200: { description: 'The log.', ...text }, 404: { description: 'No such log.' } },
     errors: { 400: 'A name that no log may have.' },
     async answer(call) {

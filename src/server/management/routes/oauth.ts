@@ -19,6 +19,8 @@ import { type Call, type Route, route } from '../route.ts';
 import { okBody } from '../schemas.ts';
 
 const tag = 'Logins';
+/** What `isValidState` takes, beside the length: letters, digits, `_ - .`, no two dots in a row. */
+const statePattern = '^[A-Za-z0-9_-]*(\\.[A-Za-z0-9_-]+)*\\.?$';
 const seconds = (ms: number): number => Math.floor(ms / 1000);
 
 const startBody = z.looseObject({
@@ -145,6 +147,13 @@ const callbackBody = z.object({
   error: text,
 });
 
+const filled = z.string().min(1).max(8192).regex(/\S/);
+const toldCommon = {
+  provider: z.string().meta({ enum: providerAliases }).optional(),
+  state: z.string().min(1).max(128).regex(new RegExp(statePattern)),
+};
+const toldCallback = z.union([z.object({ ...toldCommon, code: filled }), z.object({ ...toldCommon, error: filled })]);
+
 interface Callback {
   provider?: string;
   state: string;
@@ -205,7 +214,7 @@ const callback = route({
   summary: 'Hand over what the provider sent back',
   description: '`redirect_url` fills the fields that are not given. `provider` may be left out.',
   scope: 'admin',
-  body: { kind: 'json', schema: callbackBody },
+  body: { kind: 'json', schema: callbackBody, documented: toldCallback },
   responses: {
     200: { description: 'Taken; the outcome is at get-auth-status.', schema: okBody },
     404: { description: 'No login waits for this state.' },
@@ -247,7 +256,7 @@ const statusRoute = route({
   description: 'With `state`: `wait`, `ok` or `error` of that login. Without: the list, filtered by `provider`.',
   scope: 'admin',
   query: z.object({
-    state: textParam.meta({ wire: { type: 'string', pattern: '^[A-Za-z0-9_-]{1,128}$' } }).optional(),
+    state: textParam.meta({ wire: { type: 'string', pattern: statePattern, maxLength: 128 } }).optional(),
     provider: textParam.meta({ wire: { type: 'string', enum: providerAliases } }).optional(),
   }),
   responses: {
@@ -288,7 +297,9 @@ const cancel = route({
   login: true,
   summary: 'End a login that waits',
   scope: 'admin',
-  query: z.object({ state: textParam.meta({ wire: { type: 'string', pattern: '^[A-Za-z0-9_-]{1,128}$' } }) }),
+  query: z.object({
+    state: textParam.meta({ wire: { type: 'string', pattern: statePattern, minLength: 1, maxLength: 128 } }),
+  }),
   responses: {
     200: { description: 'Ended.', schema: okBody },
     404: { description: 'No such login.' },
@@ -324,6 +335,13 @@ const cookie = route({
     invalid: 'cookie is required',
     schema: z.object({
       cookie: z.string().max(16_384).nullish(),
+      email: z.string().max(254).nullish(),
+    }),
+    documented: z.object({
+      cookie: z
+        .string()
+        .max(16_384)
+        .regex(/(^|;)\s*BXAuth=[A-Za-z0-9_-]+/),
       email: z.string().max(254).nullish(),
     }),
   },

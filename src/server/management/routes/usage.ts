@@ -1,9 +1,9 @@
 // Usage statistics, and the per-key counters of the newest panel (management-api.md §15, §19, R19).
 import * as z from 'zod';
 import { emptyBucket } from '../../../observe/usage.ts';
-import { mask } from '../../../secret.ts';
 import { span } from '../auth-entry.ts';
 import { flagParam, textParam } from '../query.ts';
+import { mask } from '../redact.ts';
 import { limits } from '../request-body.ts';
 import { type Call, type Route, route } from '../route.ts';
 

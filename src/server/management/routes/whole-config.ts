@@ -6,7 +6,7 @@ import { version } from '../../../version.ts';
 import { ReleaseError } from '../deps.ts';
 import { ApiError } from '../errors.ts';
 import { hashKey, isHashed, maxKeyBytes } from '../management-key.ts';
-import { flagParam } from '../query.ts';
+import { flagParam, otherParam } from '../query.ts';
 import { redacted } from '../redact.ts';
 import { type Call, type Route, route } from '../route.ts';
 import { asApiError, readQuery } from '../schemas.ts';
@@ -100,7 +100,7 @@ export const wholeConfigRoutes: readonly Route[] = [
     summary: 'The configuration file as it is',
     scope: 'admin',
     responses: {
-      200: { description: 'The text of the file.', contentType: 'application/yaml', schema: z.string() },
+      200: { description: 'The text of the file.', contentType: 'application/yaml', schema: z.unknown() },
       404: { description: 'There is no configuration file.' },
     },
     async answer(call) {
@@ -118,9 +118,9 @@ export const wholeConfigRoutes: readonly Route[] = [
     config: true,
     summary: 'Store a whole configuration file',
     description:
-      'A plain `secret-key` is stored as its hash. `dry_run` only reports. A text that leaves no management key needs `force`.',
+      'A plain `secret-key` is stored as its hash. `dry_run` only reports. A text that leaves no management key needs `?force=true`.',
     scope: 'admin',
-    query: z.object({ dry_run: flagParam.optional(), force: flagParam.optional() }),
+    query: z.object({ dry_run: flagParam.optional(), force: otherParam(flagParam) }),
     body: { kind: 'yaml', description: 'The text of the file, YAML 1.1 or 1.2.' },
     responses: { 200: { description: 'Stored and in force, or checked only.', schema: reportBody } },
     errors: {
