@@ -21,6 +21,7 @@ export interface ResponseSinkOptions {
 }
 
 export class ResponseSink implements AnswerSink {
+  /** Something of the answer itself was sent. Keep-alives do not count: another credential may still answer. */
   begun = false;
   readonly #options: ResponseSinkOptions;
   readonly #response: ServerResponse;
@@ -36,6 +37,11 @@ export class ResponseSink implements AnswerSink {
 
   begin(upstream: UpstreamResponse['headers']): void {
     if (this.begun) return;
+    this.begun = true;
+    if (!this.#response.headersSent) this.#streamHead(upstream);
+  }
+
+  #streamHead(upstream: UpstreamResponse['headers']): void {
     const headers = this.#head(upstream);
     headers['content-type'] = 'text/event-stream';
     headers['cache-control'] = 'no-cache';
@@ -44,7 +50,8 @@ export class ResponseSink implements AnswerSink {
 
   whole(body: Bytes, upstream: UpstreamResponse['headers']): void {
     this.stop();
-    if (!this.begun) {
+    this.begun = true;
+    if (!this.#response.headersSent) {
       const headers = this.#head(upstream);
       headers['content-type'] = 'application/json';
       headers['content-length'] = typeof body === 'string' ? Buffer.byteLength(body) : body.length;
@@ -55,7 +62,6 @@ export class ResponseSink implements AnswerSink {
   }
 
   #head(upstream: UpstreamResponse['headers']): Record<string, string | number | string[]> {
-    this.begun = true;
     const headers: Record<string, string | number | string[]> = this.#options.passHeaders ? harmless(upstream) : {};
     headers['x-request-id'] = this.#options.requestId;
     const extra = this.#options.extraHeaders();
@@ -90,12 +96,11 @@ export class ResponseSink implements AnswerSink {
     this.#timer = setInterval(() => {
       if (this.#response.destroyed || Date.now() - this.#wroteAt < ms - 10) return;
       if (this.#options.stream) {
-        if (!this.begun) this.begin({});
+        if (!this.#response.headersSent) this.#streamHead({});
         this.write(': keep-alive\n\n');
         return;
       }
-      if (!this.begun) {
-        this.begun = true;
+      if (!this.#response.headersSent) {
         this.#response.writeHead(200, { 'content-type': 'application/json', 'x-request-id': this.#options.requestId });
       }
       this.write('\n');

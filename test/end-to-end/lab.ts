@@ -36,6 +36,8 @@ export interface ChatOptions {
 export function startChat(url: string, options: ChatOptions = {}): Promise<Response> {
   return fetch(`${url}${options.path ?? '/v1/chat/completions'}`, {
     method: 'POST',
+    // An answer that never ends fails its test instead of holding up all others.
+    signal: AbortSignal.timeout(20_000),
     headers: {
       'content-type': 'application/json',
       ...(options.key === undefined ? {} : { authorization: `Bearer ${options.key}` }),
