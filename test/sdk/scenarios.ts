@@ -8,16 +8,16 @@ import { fingerprint } from '../world/model.ts';
 import type { Ask, Connect, FunctionSpec, SdkClient } from './client.ts';
 
 /** Upstream shape → the fake service behind it and the alias that clients use. */
-const shapes = [
+export const shapes = [
   { shape: 'openai', service: 'openai', model: 'via-openai' },
   { shape: 'anthropic', service: 'anthropic', model: 'via-anthropic' },
   { shape: 'gemini', service: 'gemini', model: 'via-gemini' },
   { shape: 'responses', service: 'codex-key', model: 'via-responses' },
 ] as const satisfies readonly { shape: string; service: FakeProviderId; model: string }[];
 
-const clientKey = 'sk-sdk-tests';
+export const clientKey = 'sk-sdk-tests';
 
-function configFor(world: World): Record<string, unknown> {
+export function configFor(world: World): Record<string, unknown> {
   return {
     'api-keys': [clientKey],
     'request-retry': 0,
