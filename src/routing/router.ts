@@ -223,12 +223,12 @@ export class Router {
     picked.candidate.state.inFlight++;
   }
 
-  /** Gives the place back; one waiter is woken. */
+  /** Gives the place back and wakes who waits for one. */
   ended(picked: Picked): void {
     picked.candidate.state.inFlight--;
     if (picked.probe) picked.candidate.state.cooldowns.probeEnded(picked.candidate.upstreamModel);
-    const first = this.#waiters.values().next();
-    if (!first.done) first.value();
+    // Who waits may wait for another model or credential: all look again, in the order of their coming.
+    for (const wake of [...this.#waiters]) wake();
   }
 
   succeeded(picked: Picked, startedAt: number): void {
