@@ -92,6 +92,7 @@ const url = await new Promise<string>((resolve) => {
 const rssMb = (): number =>
   Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${proxy.pid}/status`, 'utf8'))?.[1] ?? 0) / 1024;
 const agent = new http.Agent({ keepAlive: true, maxSockets: 512 });
+let reconnected = 0;
 const outcome = { ok: 0, errors: new Map<string, number>() };
 const fail = (why: string): void => void outcome.errors.set(why, (outcome.errors.get(why) ?? 0) + 1);
 
@@ -124,8 +125,14 @@ function ask(i: number): Promise<void> {
         });
       },
     );
-    request.on('error', (error) => {
-      fail(error.message);
+    request.on('error', (error: NodeJS.ErrnoException) => {
+      // An idle connection may be closed just when it is used again: every HTTP client sends such a request once more.
+      if (error.code === 'ECONNRESET' && request.reusedSocket) {
+        reconnected++;
+        resolve(ask(i));
+        return;
+      }
+      fail(`${error.code ?? error.message}`);
       resolve();
     });
     request.end(body);
