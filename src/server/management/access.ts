@@ -95,7 +95,8 @@ export class Access {
       throw new ApiError(401, 'missing management key');
     }
     let match = this.#keys.known(key, local);
-    if (match === undefined && this.#lockout.mayCompare(address)) match = await this.#keys.compare(key);
+    // Every attempt during a ban counts for the pace at which keys are looked at.
+    if (!match && this.#lockout.mayCompare(address)) match ??= await this.#keys.compare(key);
     if (!match) {
       if (banned) throw this.#banned(address);
       this.#lockout.failed(address, local ? loopbackRule : remoteRule);

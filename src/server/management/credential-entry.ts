@@ -111,10 +111,14 @@ export function tidyPatterns(value: unknown): string[] {
   return [...new Set(list.map((pattern) => textOf(pattern).toLowerCase()).filter((pattern) => pattern !== ''))];
 }
 
+function withoutNull(item: Entry): Entry {
+  return Object.fromEntries(Object.entries(item).filter(([, value]) => value !== null));
+}
+
 function tidyModels(value: unknown, keeps: ListRules['keepsModel']): Entry[] {
   const list = Array.isArray(value) ? (value as Entry[]) : [];
   return list
-    .map((item) => ({ ...item, name: textOf(item.name), alias: textOf(item.alias) }))
+    .map((item) => ({ ...withoutNull(item), name: textOf(item.name), alias: textOf(item.alias) }))
     .filter((item) => keeps(item.name, item.alias));
 }
 
@@ -122,7 +126,7 @@ function tidyKeys(value: unknown): Entry[] {
   const list = Array.isArray(value) ? (value as Entry[]) : [];
   return list.map((item) => {
     const { 'auth-index': _shown, ...rest } = item;
-    const entry: Entry = { ...rest, 'api-key': textOf(rest['api-key']) };
+    const entry: Entry = { ...withoutNull(rest), 'api-key': textOf(rest['api-key']) };
     const proxy = textOf(rest['proxy-url']);
     if (proxy === '') delete entry['proxy-url'];
     else entry['proxy-url'] = proxy;

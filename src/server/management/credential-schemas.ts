@@ -1,7 +1,8 @@
 // Shapes of the credential list entries: what is accepted, and what callers are told (management-api.md §8).
 import * as z from 'zod';
 
-const word = z.string().max(8192);
+/** The body limit bounds every text. */
+const word = z.string();
 
 const thinking = z.looseObject({
   min: z.int().optional(),
@@ -60,8 +61,7 @@ export const compat: z.ZodType<Entry> = z.looseObject({
 const tellModel = z.object({ name: word.optional(), alias: word.optional() });
 const tellTuning = {
   ...tuning,
-  'base-url': z.string().max(8192).optional(),
-  models: z.array(tellModel).optional(),
+  models: z.array(tellModel).nullish(),
   'request-scoped-errors': z.unknown().optional(),
 };
 const { 'request-scoped-errors': _planned, ...told } = tellTuning;
