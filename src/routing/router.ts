@@ -337,7 +337,10 @@ export class Router {
   }
 
   load(saved: { credentials?: Record<string, SavedState>; affinity?: SavedAffinity }): void {
-    for (const [id, state] of Object.entries(saved.credentials ?? {})) this.stateOf(id).load(state);
+    for (const [id, state] of Object.entries(saved.credentials ?? {})) {
+      // What is known about credentials that were removed while nobody looked would stay for ever.
+      if (this.#source.get(id) !== undefined) this.stateOf(id).load(state);
+    }
     if (saved.affinity) this.bindings.load(saved.affinity);
   }
 
