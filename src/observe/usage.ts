@@ -92,6 +92,8 @@ export interface UsageOptions {
   retentionDays?: () => number;
 }
 
+const pruneEveryMs = 3_600_000;
+
 const emptySnapshot = (): UsageSnapshot => ({
   total_requests: 0,
   success_count: 0,
@@ -108,6 +110,7 @@ export function createUsageStore(options: UsageOptions = {}): UsageStore {
   const { now = Date.now, maxDetails = 1_000, maxNames = 2_000, file, retentionDays = () => 0 } = options;
   const state = emptySnapshot();
   let changed = false;
+  let prunedAt = now();
   let flushing: Promise<void> = Promise.resolve();
 
   const named = <T>(table: Record<string, T>, name: string, make: () => T): T => {
@@ -141,6 +144,20 @@ export function createUsageStore(options: UsageOptions = {}): UsageStore {
     changed = true;
   };
 
+  const prune = (): void => {
+    const days = retentionDays();
+    if (days <= 0) return;
+    const oldest = now() - days * 86_400_000;
+    for (const api of Object.values(state.apis)) {
+      for (const model of Object.values(api.models)) {
+        const first = model.details.findIndex((detail) => Date.parse(detail.timestamp) >= oldest);
+        if (first === 0 || model.details.length === 0) continue;
+        model.details = first < 0 ? [] : model.details.slice(first);
+        changed = true;
+      }
+    }
+  };
+
   return {
     record(record) {
       const detail = clean({ ...record, timestamp: new Date(record.at).toISOString() }, now());
@@ -164,20 +181,12 @@ export function createUsageStore(options: UsageOptions = {}): UsageStore {
       }
       return counts;
     },
-    prune() {
-      const days = retentionDays();
-      if (days <= 0) return;
-      const oldest = now() - days * 86_400_000;
-      for (const api of Object.values(state.apis)) {
-        for (const model of Object.values(api.models)) {
-          const first = model.details.findIndex((detail) => Date.parse(detail.timestamp) >= oldest);
-          if (first === 0 || model.details.length === 0) continue;
-          model.details = first < 0 ? [] : model.details.slice(first);
-          changed = true;
-        }
-      }
-    },
+    prune,
     flush() {
+      if (now() - prunedAt >= pruneEveryMs) {
+        prunedAt = now();
+        prune();
+      }
       if (!file || !changed) return flushing;
       changed = false;
       const text = JSON.stringify({ version: 1, exported_at: new Date(now()).toISOString(), usage: state });

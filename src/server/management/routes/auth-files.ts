@@ -145,11 +145,21 @@ const download = route({
     const headers = { 'content-disposition': attachment(name) };
     const credential = findCredential(call, name);
     const bytes = await readPlainFile(path.join(call.deps.authDir(), name));
-    if (bytes) return { bytes, type: 'application/json', headers };
-    if (!credential || credential.path !== undefined) throw new ApiError(404, 'file not found');
+    if (bytes && !(credential && isSealed(bytes))) return { bytes, type: 'application/json', headers };
+    if (!credential || (credential.path !== undefined && !bytes)) throw new ApiError(404, 'file not found');
     return { text: JSON.stringify(credential.fields.reveal()), type: 'application/json', headers };
   },
 });
+
+/** A file sealed at rest is given open, or nobody could edit and send it back. */
+function isSealed(bytes: Buffer): boolean {
+  try {
+    const content: unknown = JSON.parse(bytes.toString('utf8'));
+    return typeof content === 'object' && content !== null && 'sealed' in content;
+  } catch {
+    return false;
+  }
+}
 
 /** Never follows a link out of the folder. */
 async function readPlainFile(file: string): Promise<Buffer | undefined> {
