@@ -35,12 +35,18 @@ export function usageObserver({ store, config, digestOf }: UsageObserverOptions)
 }
 
 /**
- * The client key in clear (management-api.md §15: panels join on it and mask it themselves, `?redact=1` does it for
- * them); without keys `METHOD /path`, else the provider.
+ * The client key, masked and told apart from keys that look alike by the start of its digest: statistics are shown,
+ * exported and kept on disk, so no key belongs in them (management-api.md R10). Without keys `METHOD /path`, else the
+ * provider.
  */
 function apiOf(client: ClientRequest, record: AttemptRecord, keyOf: (digest: string) => string | undefined): string {
   if (client.clientKey !== '') return keyOf(client.clientKey) ?? `key-${client.clientKey.slice(0, 8)}`;
   return client.endpoint === '' ? record.provider : client.endpoint;
+}
+
+/** `sk-a...1234 (0f1e2d3c)` */
+export function keyLabel(key: string, digest: string): string {
+  return `${mask(key)} (${digest.slice(0, 8)})`;
 }
 
 /** Requests carry the digest of their key only; the configuration knows which key that is. */
@@ -51,7 +57,7 @@ function clientKeys(config: () => Config, digestOf: (key: string) => string): (d
     const keys = config()['api-keys'];
     if (keys !== from) {
       from = keys;
-      known = new Map(keys.map((key) => [digestOf(key), key]));
+      known = new Map(keys.map((key) => [digestOf(key), keyLabel(key, digestOf(key))]));
     }
     return known.get(digest);
   };

@@ -23,6 +23,7 @@ import { buildDate, commit, version } from '../version.ts';
 import { keyRing } from './access.ts';
 import { buildApp } from './app.ts';
 import { ClientLimiter } from './client-route.ts';
+import { idleMemory } from './idle-memory.ts';
 import { catchTheRest } from './last-resort.ts';
 import type { TlsFiles } from './listener.ts';
 import { logCredentials } from './loaded-credentials.ts';
@@ -258,6 +259,11 @@ async function start(options: ServeOptions, source: ConfigSource, log: Log): Pro
   });
   logCredentials(log, store, folder.folder);
   refresher.start();
+  let served = 0;
+  app.server.on('request', () => {
+    served += 1;
+  });
+  const memory = idleMemory({ load: () => ({ served, running: limiter.running }) });
   const address = app.server.address();
   const shownPort = typeof address === 'object' && address !== null ? address.port : port;
   url = `${scheme}://${shownHost(host)}:${shownPort}`;
@@ -265,6 +271,7 @@ async function start(options: ServeOptions, source: ConfigSource, log: Log): Pro
     url,
     async stop(graceMs) {
       draining = true;
+      memory.stop();
       unwatchOwner?.();
       await closeServer(app.server, graceMs);
       await app.close();

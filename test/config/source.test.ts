@@ -309,8 +309,10 @@ describe('a reload', () => {
     fs.writeFileSync(file, 'debug: [');
     await assert.rejects(source.reload(), { name: 'ConfigError' });
     await assert.rejects(source.reload(), { name: 'ConfigError' });
-    fs.writeFileSync(file, '');
-    assert.equal(await source.reload(), undefined);
+    for (const nothing of ['', '# later\n', 'null\n', '---\n']) {
+      fs.writeFileSync(file, nothing);
+      assert.equal(await source.reload(), undefined, nothing);
+    }
     fs.rmSync(file);
     assert.equal(await source.reload(), undefined);
     assert.equal(source.current().debug, true);

@@ -2,8 +2,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Credential } from '../../src/credentials/credential.ts';
-import { sourceOf } from '../../src/observe/usage-observer.ts';
+import { keyLabel, sourceOf } from '../../src/observe/usage-observer.ts';
 import { Secret } from '../../src/secret.ts';
+import { keyDigest } from '../../src/server/access.ts';
 import { clientKey, type Lab, openLab, until, upstreamKey } from './lab.ts';
 
 const on = 'usage-statistics-enabled: true';
@@ -21,7 +22,9 @@ test('an answer is one record with its tokens, under the client key and the upst
   inLab(on, async (lab) => {
     await (await lab.chat('m-ok')).text();
     const usage = lab.usage.snapshot();
-    const [detail, ...more] = usage.apis[clientKey]?.models['up-ok']?.details ?? [];
+    const label = keyLabel(clientKey, keyDigest(clientKey));
+    assert.ok(!JSON.stringify(usage).includes(clientKey), 'no client key in the statistics');
+    const [detail, ...more] = usage.apis[label]?.models['up-ok']?.details ?? [];
     assert.deepEqual(more, []);
     assert.deepEqual(detail?.tokens, {
       input_tokens: 11,
