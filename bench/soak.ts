@@ -166,6 +166,7 @@ agent.destroy();
 rmSync(folder, { recursive: true, force: true });
 
 const shares = [...seen.byKey.values()];
+console.log(`idle connections closed under a request, sent again: ${reconnected}`);
 console.log(`requests ${total}, answered ${outcome.ok}, client-visible errors ${total - outcome.ok}`);
 for (const [why, count] of outcome.errors) console.log(`  ${count} x ${why}`);
 console.log(
