@@ -24,6 +24,7 @@ import {
   openaiList,
   openaiModel,
   wantsAnthropicList,
+  wantsGeminiList,
 } from './routes/models.ts';
 import { routes as openaiRoutes } from './routes/openai-chat.ts';
 import { routes as responsesRoutes } from './routes/openai-responses.ts';
@@ -155,13 +156,22 @@ function modelRoutes(app: FastifyInstance, deps: AppDeps): void {
     });
   };
   const list = () => deps.registry.listing();
-  get('/v1/models', (request) => (wantsAnthropicList(request) ? anthropicList(list()) : openaiList(list())));
-  get('/v1/models/*', (request, rest) => {
-    const found = findModel(list(), rest);
-    return wantsAnthropicList(request) ? anthropicModel(found) : openaiModel(found);
-  });
+  get('/v1/models', (request) => modelDialects[callerOf(request)].list(list()));
+  get('/v1/models/*', (request, rest) => modelDialects[callerOf(request)].one(findModel(list(), rest)));
   get('/v1beta/models', () => geminiList(list()));
   get('/v1beta/models/*', (_, rest) => geminiModel(findModel(list(), rest)));
+}
+
+const modelDialects = {
+  anthropic: { list: anthropicList, one: anthropicModel },
+  gemini: { list: geminiList, one: geminiModel },
+  'openai-chat': { list: openaiList, one: openaiModel },
+};
+
+/** Who calls a path that all share, by its headers. */
+function callerOf(request: IncomingMessage): keyof typeof modelDialects {
+  if (wantsAnthropicList(request)) return 'anthropic';
+  return wantsGeminiList(request) ? 'gemini' : 'openai-chat';
 }
 
 function systemRoutes(app: FastifyInstance, deps: AppDeps): void {
@@ -190,17 +200,20 @@ function systemRoutes(app: FastifyInstance, deps: AppDeps): void {
   );
 }
 
-/** The envelope a path belongs to: errors reach callers in their own protocol even where there is no route. */
-export function protocolFor(path: string): Protocol {
+/** The envelope a request belongs to: errors reach callers in their own protocol even where there is no route. */
+function protocolFor(request: IncomingMessage): Protocol {
+  const path = pathOf(request);
   if (path.startsWith('/v1/messages')) return protocols.anthropic;
   if (path.startsWith('/v1beta') || path.startsWith('/v1internal') || /^\/v1\/models\/.*:/.test(path))
     return protocols.gemini;
-  return protocols['openai-chat'];
+  // Model lists and unknown paths are shared: there the caller says by its headers who it is.
+  const shared = !/^\/v1\/(?:chat\/|completions|responses)/.test(path);
+  return protocols[shared ? callerOf(request) : 'openai-chat'];
 }
 
 function refuse(request: IncomingMessage, response: ServerResponse, failure: Failure): void {
   request.resume();
-  writeFailure(response, protocolFor(pathOf(request)), failure, requestId());
+  writeFailure(response, protocolFor(request), failure, requestId());
 }
 
 function notFound(app: FastifyInstance, request: IncomingMessage, response: ServerResponse): void {

@@ -9,6 +9,11 @@ export function wantsAnthropicList(request: IncomingMessage): boolean {
   return request.headers['anthropic-version'] !== undefined || /^claude-cli/i.test(request.headers['user-agent'] ?? '');
 }
 
+/** Google's SDK asks below `/v1` as well, where only its headers tell it from others. */
+export function wantsGeminiList(request: IncomingMessage): boolean {
+  return request.headers['x-goog-api-key'] !== undefined || request.headers['x-goog-api-client'] !== undefined;
+}
+
 export function openaiModel({ id, info }: Route): JsonObject {
   return {
     id,
