@@ -276,9 +276,13 @@ function internal(error: unknown): Failure {
   });
 }
 
+/** Connections on which a faulty message came: the parser may have read more of them already (pipelining). */
+const faulty = new WeakSet<object>();
+
 /** What the parser lets pass although it leaves open what is asked of whom, or where the message ends. */
 function framingFault(request: IncomingMessage): string | undefined {
   const { headers, rawHeaders, url = '' } = request;
+  if (faulty.has(request.socket)) return 'the message before this one was not valid';
   // RFC 9112 §6.1: an HTTP/1.0 message with a transfer coding ends anywhere.
   if (headers['transfer-encoding'] !== undefined && request.httpVersionMinor === 0) {
     return 'HTTP/1.0 knows no Transfer-Encoding';
@@ -301,6 +305,7 @@ function framingFault(request: IncomingMessage): string | undefined {
 function refuseFraming(request: IncomingMessage, response: ServerResponse, message: string): void {
   response.setHeader('connection', 'close');
   // What follows on this connection must not be read as another request.
+  faulty.add(request.socket);
   response.on('finish', () => request.socket.destroySoon());
   refuse(request, response, new Failure({ kind: 'invalid-request', status: 400, message }));
 }

@@ -54,6 +54,15 @@ for (const [what, bytes] of Object.entries(faulty)) {
   });
 }
 
+test('what follows a faulty message is not run on any route, management and unknown ones included', async () => {
+  for (const route of ['/', '/v1/messages', '/v0/management/debug', '/nothing']) {
+    const asked = lab.asked.length;
+    const first = `POST ${route} HTTP/1.0\r\nHost: x\r\n${chunked}Connection: keep-alive\r\n\r\n0\r\n\r\n`;
+    const { statuses, closed } = await lab.raw(first + second + second);
+    assert.deepEqual([[...new Set(statuses)], closed, lab.asked.length], [[400], true, asked], route);
+  }
+});
+
 test('two requests in one write are two requests', async () => {
   assert.deepEqual((await lab.raw(second + second)).statuses, [200, 200]);
 });
