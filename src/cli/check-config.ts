@@ -1,7 +1,7 @@
 // `-check-config`: what a configuration file means, secrets masked, or what is wrong with it (config.md C11).
 import { ConfigError, effectiveText } from '../config/index.ts';
-import type { Surroundings } from './index.ts';
 import { loadOnce } from './settings.ts';
+import type { Surroundings } from './surroundings.ts';
 
 /** Exit code 0 when the file can be used, 1 when it cannot. */
 export function checkConfig(file: string | undefined, where: Surroundings): number {

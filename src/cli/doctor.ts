@@ -25,8 +25,8 @@ import {
   type KnownCredentials,
 } from './doctor-checks.ts';
 import { checkClock, checkLogFolder, checkModes } from './doctor-files.ts';
-import type { Surroundings } from './index.ts';
 import { loadOnce, settingFlags } from './settings.ts';
+import type { Surroundings } from './surroundings.ts';
 
 const callbackPorts = { iFlow: 11451, Claude: 54545, Codex: 1455, 'Gemini CLI': 8085, Antigravity: 51121 } as const;
 

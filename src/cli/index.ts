@@ -2,13 +2,7 @@
 import { buildDate, commit, version } from '../version.ts';
 import { type Arguments, type FlagValue, readArguments, UsageError } from './arguments.ts';
 import { flags, serverFlags } from './flags.ts';
-
-export interface Surroundings {
-  env: NodeJS.ProcessEnv;
-  cwd: string;
-  print(line: string): void;
-  complain(line: string): void;
-}
+import { type Surroundings, textOf } from './surroundings.ts';
 
 const onThisProcess: Surroundings = {
   env: process.env,
@@ -75,9 +69,4 @@ function takeWords(values: ReadonlyMap<string, FlagValue>, words: readonly strin
   if (more.length === 0 && word === 'doctor') return { word };
   if (more.length === 0 && values.has('check-config')) return { file: word };
   throw new UsageError(`unexpected argument "${word === 'doctor' ? more[0] : word}": flags start with a dash`);
-}
-
-export function textOf(values: ReadonlyMap<string, FlagValue>, name: string): string | undefined {
-  const value = values.get(name);
-  return typeof value === 'string' && value !== '' ? value : undefined;
 }

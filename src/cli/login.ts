@@ -13,8 +13,8 @@ import { openTerminal } from '../oauth/terminal.ts';
 import { providers } from '../providers/index.ts';
 import type { FlagValue } from './arguments.ts';
 import type { Flag } from './flags.ts';
-import { type Surroundings, textOf } from './index.ts';
 import { settingFlags } from './settings.ts';
+import { type Surroundings, textOf } from './surroundings.ts';
 
 /** What stands before the cause when a login fails; others name themselves in the message. */
 const failedLogin: Readonly<Record<string, string>> = {

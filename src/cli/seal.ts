@@ -2,8 +2,8 @@
 import { migrateFolder } from '../credentials/seal-folder.ts';
 import { SealError, sealerFromEnvironment } from '../credentials/sealing.ts';
 import type { FlagValue } from './arguments.ts';
-import type { Surroundings } from './index.ts';
 import { loadOnce, settingFlags } from './settings.ts';
+import type { Surroundings } from './surroundings.ts';
 
 /** Exit code 0 when every file is as wanted, 1 when some could not be, 2 without a key. */
 export async function sealFolder(

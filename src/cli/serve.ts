@@ -1,7 +1,7 @@
 // Starts the server: the one place where the command line calls it. Loads neither commander nor the logins.
 import type { FlagValue } from './arguments.ts';
-import type { Surroundings } from './index.ts';
 import { settingFlags } from './settings.ts';
+import type { Surroundings } from './surroundings.ts';
 
 /** Resolves with the exit code when the server has ended. */
 export async function startServer(values: ReadonlyMap<string, FlagValue>, where: Surroundings): Promise<number> {

@@ -1,5 +1,5 @@
 // Arithmetic of usage records: cleaning, keys, days and hours, sums (management-api.md §15).
-import type { UsageDetail, UsageGroup, UsageSnapshot, UsageTokens } from './usage.ts';
+import type { UsageDetail, UsageGroup, UsageSnapshot, UsageTokens } from './usage-types.ts';
 
 export interface Bucket {
   requests: number;

@@ -2,7 +2,7 @@
 import type { ModelInfo, ThinkingSupport } from '../../credentials/credential.ts';
 import { invalidRequest } from '../../failure.ts';
 import type { Thinking } from '../neutral.ts';
-import type { ThinkingDialect } from './index.ts';
+import type { ThinkingDialect } from './dialect.ts';
 import { budgetOf, isLevel, ladder, levelOf, lowestLevel, nearestLevel } from './levels.ts';
 import type { ThinkingIntent } from './read.ts';
 

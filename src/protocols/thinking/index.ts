@@ -1,16 +1,16 @@
 // How much a model shall think: read from any body, fitted to the model, written for any upstream (upstreams.md §4).
 import type { ModelInfo } from '../../credentials/credential.ts';
 import type { JsonObject, ProtocolId, Thinking } from '../neutral.ts';
+import type { ThinkingDialect } from './dialect.ts';
 import { fitThinking } from './fit.ts';
 import { readIflowSwitch, type ThinkingIntent } from './read.ts';
 import { writeThinking } from './write.ts';
 
+export type { ThinkingDialect } from './dialect.ts';
 export { type FitOptions, type FittedThinking, fitThinking } from './fit.ts';
 export { readIncludeThoughts, readThinking, type ThinkingIntent } from './read.ts';
 export { type SuffixedModel, splitSuffix } from './suffix.ts';
 export { writeThinking } from './write.ts';
-
-export type ThinkingDialect = 'openai' | 'codex' | 'claude' | 'gemini' | 'gemini-envelope' | 'kimi' | 'iflow';
 
 export interface ApplyThinking {
   /** The upstream's own dialect; bodies in Anthropic's or Responses' protocol are written in theirs all the same. */

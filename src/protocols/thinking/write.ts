@@ -1,8 +1,8 @@
 // Writes fitted thinking in the words of each upstream (upstreams.md §4.5, §4.6). Never changes its argument.
 import type { ModelInfo } from '../../credentials/credential.ts';
 import type { Json, JsonObject } from '../neutral.ts';
+import type { ThinkingDialect } from './dialect.ts';
 import type { FittedThinking } from './fit.ts';
-import type { ThinkingDialect } from './index.ts';
 import { object, withMember } from './json.ts';
 import { levelOf } from './levels.ts';
 
