@@ -3,15 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { addTo, type Bucket, clean, detailKey, emptyBucket, groupRecords, localDay, localHour } from './usage-shape.ts';
-import type {
-  ApiUsage,
-  ModelUsage,
-  UsageDetail,
-  UsageGroup,
-  UsageRecord,
-  UsageSnapshot,
-  UsageTokens,
-} from './usage-types.ts';
+import type { ApiUsage, ModelUsage, UsageDetail, UsageGroup, UsageRecord, UsageSnapshot } from './usage-types.ts';
 
 export type * from './usage-types.ts';
 
