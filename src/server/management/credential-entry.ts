@@ -12,6 +12,8 @@ export interface ListRules {
   entry: z.ZodType<Entry>;
   /** What callers are told about an entry. */
   documented: z.ZodType;
+  /** The same for a change, where everything may be left out. */
+  documentedChange?: z.ZodType;
   /** Fields that are there even when empty, in their order. */
   always: readonly string[];
   more: readonly string[];
@@ -68,6 +70,7 @@ export const listRules: readonly ListRules[] = [
     selector: 'api-key',
     entry: keyed,
     documented: documented.filled,
+    documentedChange: documented.keyed,
     always: ['api-key'],
     more: shared,
     removes: ['api-key', 'base-url'],

@@ -50,7 +50,12 @@ const keyEntry = {
 
 export type Entry = Record<string, unknown>;
 
-export const keyed: z.ZodType<Entry> = z.looseObject({ 'api-key': word.nullish(), ...tuning, ...shown });
+export const keyed: z.ZodType<Entry> = z.looseObject({
+  'api-key': word.nullish(),
+  websockets: z.boolean().nullish(),
+  ...tuning,
+  ...shown,
+});
 export const compat: z.ZodType<Entry> = z.looseObject({
   name: word.nullish(),
   'api-key-entries': z.array(z.looseObject({ ...keyEntry, ...shown })).nullish(),
@@ -68,13 +73,13 @@ const { 'request-scoped-errors': _planned, ...told } = tellTuning;
 
 /** What callers are told: the fields that mean something, and no others. */
 export const documented = {
-  keyed: z.strictObject({ 'api-key': word.optional(), ...told }),
+  keyed: z.strictObject({ 'api-key': word.nullish(), ...told }),
   /** Vertex keys cannot be blank. */
   filled: z.strictObject({ 'api-key': word.regex(/\S/), ...told }),
-  sockets: z.strictObject({ 'api-key': word.optional(), websockets: z.boolean().optional(), ...told }),
+  sockets: z.strictObject({ 'api-key': word.nullish(), websockets: z.boolean().nullish(), ...told }),
   compat: z.strictObject({
-    name: word.optional(),
-    'api-key-entries': z.array(z.object(keyEntry)).optional(),
+    name: word.nullish(),
+    'api-key-entries': z.array(z.object(keyEntry)).nullish(),
     ...told,
   }),
 } as const;

@@ -177,7 +177,11 @@ function routesOf(rules: ListRules): Route[] {
           ...selector,
           value: rules.entry,
         }),
-        documented: z.object({ index: z.int().min(0).nullish(), ...selector, value: rules.documented }),
+        documented: z.object({
+          index: z.int().min(0).nullish(),
+          ...selector,
+          value: rules.documentedChange ?? rules.documented,
+        }),
       },
       responses: { ...okResponse, 404: { description: 'No such entry.' } },
       errors: { 422: 'A field that is not known.' },
