@@ -38,8 +38,8 @@ export class PassThroughPipe implements AnswerPipe {
   #sawEnd = false;
   #sawAnything = false;
   /** The upstream's own spelling of the model member, and what replaces it. */
-  #modelBytes: Buffer | undefined;
-  #modelShown: Buffer | undefined;
+  #modelSent: string | undefined;
+  #modelShown = '';
 
   constructor(options: PassThroughOptions) {
     this.#options = options;
@@ -49,9 +49,9 @@ export class PassThroughPipe implements AnswerPipe {
   push(chunk: Buffer): Bytes {
     if (this.done) return noBytes;
     const bytes = this.#withLineFeeds(chunk);
-    let to = bytes.lastIndexOf(blankLine) + 2;
+    let to = lastEventEnd(bytes);
     // The blank line may lie across the seam of two chunks.
-    if (to === 1) to = this.#heldEndsLine && bytes[0] === 0x0a ? 1 : 0;
+    if (to === 0 && this.#heldEndsLine && bytes[0] === 0x0a) to = 1;
     if (to === 0) {
       // A chunk of the connection's is not ours to keep.
       this.#hold(bytes === chunk ? Buffer.from(bytes) : bytes);
@@ -124,9 +124,9 @@ export class PassThroughPipe implements AnswerPipe {
 
   /** `bytes`: one or more complete events. */
   #events(bytes: Buffer): Bytes {
-    const plain = this.committed && !this.#facts.marks.test(bytes.toString('latin1'));
-    if (plain) return this.#rename(bytes);
-    return this.#oneByOne(bytes);
+    const text = bytes.toString('latin1');
+    if (!this.committed || this.#facts.marks.test(text)) return this.#oneByOne(bytes);
+    return this.#modelSent === undefined ? bytes : this.#renamed(text);
   }
 
   #oneByOne(bytes: Buffer): Bytes {
@@ -141,7 +141,8 @@ export class PassThroughPipe implements AnswerPipe {
       if (this.failure || this.done) break;
     }
     if (kept.length === 0) return noBytes;
-    return this.#rename(kept.length === 1 ? (kept[0] as Buffer) : Buffer.concat(kept));
+    const all = kept.length === 1 ? (kept[0] as Buffer) : Buffer.concat(kept);
+    return this.#modelSent === undefined ? all : this.#renamed(all.toString('latin1'));
   }
 
   /** Looks into one event; false drops it. */
@@ -188,36 +189,35 @@ export class PassThroughPipe implements AnswerPipe {
     }
     if (facts.content || facts.end) this.committed = true;
     if (facts.usageOnly && !this.#options.wantsUsage) return false;
-    if (this.#options.model !== undefined && this.#modelBytes === undefined) this.#learnModel(data);
+    if (this.#options.model !== undefined && this.#modelSent === undefined) this.#learnModel(data);
     return true;
   }
 
   #learnModel(data: string): void {
     const found = /"(?:model)"\s*:\s*"(?:[^"\\]|\\.)*"/.exec(data);
     if (found === null) return;
-    this.#modelBytes = Buffer.from(found[0]);
-    this.#modelShown = Buffer.from(`"model":${JSON.stringify(this.#options.model)}`);
+    // Bytes as characters of their own: found and replaced in one go, and written back as they were.
+    this.#modelSent = Buffer.from(found[0]).toString('latin1');
+    this.#modelShown = Buffer.from(`"model":${JSON.stringify(this.#options.model)}`).toString('latin1');
   }
 
-  #rename(bytes: Buffer): Buffer {
-    const needle = this.#modelBytes;
-    if (needle === undefined || this.#modelShown === undefined) return bytes;
-    let at = bytes.indexOf(needle);
-    if (at < 0) return bytes;
-    const pieces: Buffer[] = [];
-    let from = 0;
-    while (at >= 0) {
-      pieces.push(bytes.subarray(from, at), this.#modelShown);
-      from = at + needle.length;
-      at = bytes.indexOf(needle, from);
-    }
-    pieces.push(bytes.subarray(from));
-    return Buffer.concat(pieces);
+  #renamed(text: string): Buffer {
+    // Split and joined: a `$` in a name is a `$`.
+    return Buffer.from(text.split(this.#modelSent ?? '').join(this.#modelShown), 'latin1');
   }
 }
 
 /** 50 MiB (spec/upstreams.md §1.3). */
 const maxEventBytes = 50 * 1024 * 1024;
+
+/** Offset after the last blank line, 0 without one. Most reads end with one. */
+function lastEventEnd(bytes: Buffer): number {
+  for (let at = bytes.length - 1; at > 0; ) {
+    if (bytes[at] === 0x0a && bytes[at - 1] === 0x0a) return at + 1;
+    at = bytes.lastIndexOf(0x0a, at - 1);
+  }
+  return 0;
+}
 
 function isCompleteEvent(text: string): boolean {
   const data = dataOf(Buffer.from(text));
