@@ -303,7 +303,7 @@ function shownHost(host: string): string {
 function stateFileOf(source: ConfigSource): string | undefined {
   const configured = source.current()['state-file'];
   if (configured === 'none') return undefined;
-  return configured === '' ? path.join(source.settings.authDir, '.state', 'routing.json') : path.resolve(configured);
+  return configured === '' ? path.join(source.settings.authDir, '.routing-state.json') : path.resolve(configured);
 }
 
 /** Refuses new connections, lets open requests finish within `graceMs`, then cuts what is left. */

@@ -53,7 +53,7 @@ test('after kill -9 a banned account stays banned, counters and sessions go on',
   };
   const before = await counted(first);
   assert.equal(Object.keys(before).length, 3);
-  const stateFile = path.join(first.authDir, '.state', 'routing.json');
+  const stateFile = path.join(first.authDir, '.routing-state.json');
   const savedAfter = Date.now();
   await eventually('the state is on disk', async () => {
     const text = await readFile(stateFile, 'utf8').catch(() => '');
