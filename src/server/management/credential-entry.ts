@@ -114,7 +114,8 @@ export function tidyPatterns(value: unknown): string[] {
   return [...new Set(list.map((pattern) => textOf(pattern).toLowerCase()).filter((pattern) => pattern !== ''))];
 }
 
-function withoutNull(item: Entry): Entry {
+/** In JSON from elsewhere null means absent. */
+export function withoutNull(item: Entry): Entry {
   return Object.fromEntries(Object.entries(item).filter(([, value]) => value !== null));
 }
 
@@ -171,7 +172,8 @@ export function tidyEntry(rules: ListRules, incoming: Entry): Entry {
     if (field === 'auth-index') continue;
     const tidy = tidyField(rules, field, value);
     const required = field === rules.selector;
-    if (required || !(isEmpty(tidy) || unset[field] === tidy)) entry[field] = tidy;
+    if (required) entry[field] = textOf(tidy);
+    else if (!isEmpty(tidy) && unset[field] !== tidy) entry[field] = tidy;
   }
   return entry;
 }

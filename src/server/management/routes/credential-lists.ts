@@ -10,6 +10,7 @@ import {
   shownEntry,
   textOf,
   tidyEntry,
+  withoutNull,
 } from '../credential-entry.ts';
 import { ApiError } from '../errors.ts';
 import { intParam, mainParam, otherParam, textParam } from '../query.ts';
@@ -90,7 +91,7 @@ async function patch(call: Call, rules: ListRules, body: { index?: number | null
   const at = target(rules, entries, { ...body, match });
   const old = entries[at];
   if (!old) throw new ApiError(404, 'item not found');
-  const value = unmasked(rules.path, body.value, [old]) as Entry;
+  const value = withoutNull(unmasked(rules.path, body.value, [old]) as Entry);
   const gone = rules.removes.some((field) => typeof value[field] === 'string' && textOf(value[field]) === '');
   const next = gone ? entries.toSpliced(at, 1) : entries.with(at, tidyEntry(rules, { ...old, ...value }));
   await store(call, rules, next);
