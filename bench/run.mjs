@@ -267,7 +267,7 @@ if (parts.has('request')) {
   table('Requests', heads, rows);
 }
 if (parts.has('stream')) {
-  const flat = { stream: true, connections: 8, requests: 16, directive: '#chunks=1000 gap=0#' };
+  const flat = { stream: true, connections: 8, requests: 96, directive: '#chunks=1000 gap=0#' };
   const paced = { stream: true, connections: 128, requests: 128, directive: '#chunks=20 gap=100#' };
   table('Streams', heads, [
     ...compare('flat out, 8 streams', await inTurns(all, flat), 1000),
@@ -294,7 +294,7 @@ if (parts.has('pairs')) {
       const [whole] = await inTurns([ours], one, 3);
       const [flat] = await inTurns(
         [ours],
-        { ...one, stream: true, connections: 8, requests: 16, directive: '#chunks=1000 gap=0#' },
+        { ...one, stream: true, connections: 8, requests: 32, directive: '#chunks=1000 gap=0#' },
         3,
       );
       rows.push([

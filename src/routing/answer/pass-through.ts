@@ -18,7 +18,6 @@ export interface PassThroughOptions {
 }
 
 const carriageReturn = 0x0d;
-const blankLine = Buffer.from('\n\n');
 const empty = Buffer.alloc(0);
 
 export class PassThroughPipe implements AnswerPipe {
@@ -122,27 +121,39 @@ export class PassThroughPipe implements AnswerPipe {
 
   #sawTerminator = false;
 
-  /** `bytes`: one or more complete events. */
+  /** `bytes`: one or more complete events. Only those before the answer has begun, and marked ones, are looked into. */
   #events(bytes: Buffer): Bytes {
     const text = bytes.toString('latin1');
-    if (!this.committed || this.#facts.marks.test(text)) return this.#oneByOne(bytes);
-    return this.#modelSent === undefined ? bytes : this.#renamed(text);
-  }
-
-  #oneByOne(bytes: Buffer): Bytes {
+    const { marks } = this.#facts;
     const kept: Buffer[] = [];
+    let keptFrom = 0;
     let from = 0;
-    while (from < bytes.length) {
-      const at = bytes.indexOf(blankLine, from);
-      const to = at < 0 ? bytes.length : at + 2;
-      const event = bytes.subarray(from, to);
+    while (from < text.length) {
+      if (this.committed) {
+        marks.lastIndex = from;
+        const marked = marks.exec(text);
+        if (marked === null) break;
+        const before = text.lastIndexOf('\n\n', marked.index);
+        if (before >= from) from = before + 2;
+      }
+      const at = text.indexOf('\n\n', from);
+      const to = at < 0 ? text.length : at + 2;
+      const keep = this.#inspect(bytes.subarray(from, to));
+      const over = this.failure !== undefined || this.done;
+      if (!keep || over) {
+        kept.push(bytes.subarray(keptFrom, keep ? to : from));
+        keptFrom = to;
+      }
       from = to;
-      if (this.#inspect(event)) kept.push(event);
-      if (this.failure || this.done) break;
+      if (over) {
+        keptFrom = text.length;
+        break;
+      }
     }
-    if (kept.length === 0) return noBytes;
-    const all = kept.length === 1 ? (kept[0] as Buffer) : Buffer.concat(kept);
-    return this.#modelSent === undefined ? all : this.#renamed(all.toString('latin1'));
+    const all = kept.length === 0 ? bytes : Buffer.concat([...kept, bytes.subarray(keptFrom)]);
+    if (all.length === 0) return noBytes;
+    if (this.#modelSent === undefined) return all;
+    return this.#renamed(all === bytes ? text : all.toString('latin1'));
   }
 
   /** Looks into one event; false drops it. */

@@ -108,7 +108,7 @@ function chatContent(choice: Obj): boolean {
 
 export const streamFacts: Record<ProtocolId, StreamFacts> = {
   'openai-chat': {
-    marks: /error"|usage"\s*:\s*[^n\s]|\[DONE\]|finish_reason"\s*:\s*"/,
+    marks: /error"|usage"\s*:\s*[^n\s]|\[DONE\]|finish_reason"\s*:\s*"/g,
     read(json) {
       const choices = list(json.choices).map(object);
       const usage = openaiUsage(json.usage);
@@ -123,7 +123,7 @@ export const streamFacts: Record<ProtocolId, StreamFacts> = {
     missingEnding: (sawTerminator) => (sawTerminator ? '' : 'data: [DONE]\n\n'),
   },
   anthropic: {
-    marks: /error"|usage"|message_stop/,
+    marks: /error"|usage"|message_stop/g,
     read(json) {
       const usage = json.type === 'message_start' ? anthropicUsage(object(json.message)?.usage) : undefined;
       return {
@@ -139,7 +139,7 @@ export const streamFacts: Record<ProtocolId, StreamFacts> = {
     missingEnding: () => '',
   },
   gemini: {
-    marks: /error"|usageMetadata"|finishReason"|blockReason"/,
+    marks: /error"|usageMetadata"|finishReason"|blockReason"/g,
     read(json) {
       const candidates = list(json.candidates).map(object);
       const blocked = filled(object(json.promptFeedback)?.blockReason);
@@ -153,7 +153,7 @@ export const streamFacts: Record<ProtocolId, StreamFacts> = {
     missingEnding: () => '',
   },
   'openai-responses': {
-    marks: /error"|usage"\s*:\s*\{|response\.(?:completed|incomplete|done|failed)"/,
+    marks: /error"|usage"\s*:\s*\{|response\.(?:completed|incomplete|done|failed)"/g,
     read(json) {
       const end = responsesEnds.has(json.type);
       return {
