@@ -42,7 +42,7 @@ await build({
   define: {
     'process.env.CLIPROXY_BUILD_VERSION': JSON.stringify(version),
     'process.env.CLIPROXY_BUILD_COMMIT': JSON.stringify(commit),
-    'process.env.CLIPROXY_BUILD_DATE': JSON.stringify(new Date().toISOString().slice(0, 10)),
+    'process.env.CLIPROXY_BUILD_DATE': JSON.stringify(`${new Date().toISOString().slice(0, 19)}Z`),
     // `open` and others read their own URL to find helper files; inside one executable there are none.
     'import.meta.url': '__cliproxyUrl',
   },

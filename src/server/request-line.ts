@@ -41,3 +41,24 @@ function accessText({ status, tookMs, address, method, path }: RequestSummary): 
 function stackOf(cause: unknown): string {
   return cause instanceof Error ? (cause.stack ?? cause.message) : String(cause);
 }
+
+/** What the live feed shows of a request: no key, no body, the account by its masked name. */
+export function requestEvent(summary: RequestSummary): Record<string, unknown> {
+  const { id, method, path, status, tookMs, model, stream, trace, failure } = summary;
+  const last = trace.attempts.at(-1);
+  return {
+    request_id: id,
+    method,
+    path: path.slice(0, 256),
+    status,
+    latency_ms: Math.round(tookMs),
+    model: model?.slice(0, 128),
+    stream,
+    attempts: trace.attempts.length,
+    provider: last?.provider,
+    auth_index: last?.credential.authIndex,
+    account: last && maskEmail(last.credential.label),
+    answered_by: trace.answeredBy,
+    error: failure?.message.slice(0, 300),
+  };
+}

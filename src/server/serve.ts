@@ -11,6 +11,7 @@ import { sealerFromEnvironment } from '../credentials/sealing.ts';
 import { createHttpClient } from '../net/client.ts';
 import { createDispatchers } from '../net/dispatchers.ts';
 import { trustExtraAuthorities } from '../net/trust.ts';
+import { createEventFeed } from '../observe/event-feed.ts';
 import { createLog, type Log } from '../observe/log.ts';
 import { observe } from '../observe/observation.ts';
 import { createUsageStore, openUsageStore } from '../observe/usage.ts';
@@ -30,7 +31,7 @@ import { logCredentials } from './loaded-credentials.ts';
 import { answerLocally } from './local-answers.ts';
 import { managementGate } from './management-gate.ts';
 import { watchOwner } from './owner.ts';
-import { requestLine } from './request-line.ts';
+import { requestEvent, requestLine } from './request-line.ts';
 import { listenError } from './start-error.ts';
 import { tokenSource } from './token-source.ts';
 
@@ -104,6 +105,9 @@ function logOptions(source: ConfigSource): Parameters<typeof createLog>[0] {
     maxTotalBytes: config['logs-max-total-size-mb'] * 1024 * 1024,
   };
 }
+
+/** ms; the life of a login session. */
+const leftoverCallbackMs = 600_000;
 
 /** Totals of at most this many ms are lost by a kill -9 (spec/routing.md D20). */
 const usageFlushMs = 5_000;
@@ -207,7 +211,9 @@ async function start(options: ServeOptions, source: ConfigSource, log: Log): Pro
   });
 
   let url: string | undefined;
+  const events = createEventFeed();
   const gate = managementGate({
+    events,
     source,
     store,
     router,
@@ -240,6 +246,7 @@ async function start(options: ServeOptions, source: ConfigSource, log: Log): Pro
     answerLocally: (client) => answerLocally(client, router, protocols),
     finished(summary) {
       requestLine(log, summary);
+      events.publish('request', requestEvent(summary));
       observation.finished(summary);
     },
     tls: tlsFiles(source),
@@ -258,6 +265,8 @@ async function start(options: ServeOptions, source: ConfigSource, log: Log): Pro
     throw listenError(error, host, port);
   });
   logCredentials(log, store, folder.folder);
+  // Callbacks of logins that nobody waits for any more (spec/auth.md §5.5).
+  void import('../oauth/callback-file.ts').then((files) => files.purgeCallbackFiles(folder.folder, leftoverCallbackMs));
   refresher.start();
   let served = 0;
   app.server.on('request', () => {
