@@ -156,7 +156,7 @@ async function start(options: ServeOptions, source: ConfigSource, log: Log): Pro
   const usage =
     stateFile === undefined
       ? createUsageStore({ retentionDays })
-      : await openUsageStore({ retentionDays, file: path.join(path.dirname(stateFile), 'usage.json') });
+      : await openUsageStore({ retentionDays, file: path.join(path.dirname(stateFile), '.usage-state.json') });
   const flushing = setInterval(() => void usage.flush(), usageFlushMs);
   flushing.unref();
   const limiter = new ClientLimiter();
