@@ -12,6 +12,7 @@ import { expose } from './exposition.ts';
 import { readGauges } from './gauges.ts';
 import { createMetrics } from './metrics.ts';
 import { metricsRoute } from './metrics-route.ts';
+import { processListener } from './process-listener.ts';
 import { createRequestLog, type RequestLog } from './request-log.ts';
 import type { UsageStore } from './usage.ts';
 import { usageObserver } from './usage-observer.ts';
@@ -41,6 +42,8 @@ export interface Observation {
   refreshed(providerKey: string, ok: boolean): void;
   requestLog: RequestLog;
   register(app: FastifyInstance): void;
+  /** Starts, moves or stops the listener of `pprof`, as the configuration says now. */
+  followConfig(): void;
   /** Logs that are still being written reach the disk. */
   close(): Promise<void>;
 }
@@ -83,6 +86,11 @@ export function observe(parts: ObservationParts): Observation {
       lag: lagMeter(),
     });
 
+  const figures = processListener(() => {
+    const ofProcess = gauges().filter(({ name }) => /^(?:process|nodejs)_/.test(name));
+    return expose({ ...metrics, counters: [], histograms: [] }, ofProcess);
+  }, parts.warn);
+
   return {
     observer: {
       attempt(client, record) {
@@ -94,7 +102,9 @@ export function observe(parts: ObservationParts): Observation {
     refreshed: metrics.refresh,
     requestLog,
     register: (app) => metricsRoute(app, { config, keys: parts.keys, read: () => expose(metrics, gauges()) }),
+    followConfig: () => figures.follow(config().pprof),
     async close() {
+      figures.close();
       lag?.stop();
       clearInterval(pruning);
       await requestLog.flush();

@@ -208,6 +208,7 @@ async function start(options: ServeOptions, source: ConfigSource, log: Log): Pro
     ways.clear();
     dispatchers.closeUnused();
     log.configure(logOptions(source));
+    observation.followConfig();
   });
 
   let url: string | undefined;
@@ -267,6 +268,7 @@ async function start(options: ServeOptions, source: ConfigSource, log: Log): Pro
   logCredentials(log, store, folder.folder);
   // Callbacks of logins that nobody waits for any more (spec/auth.md §5.5).
   void import('../oauth/callback-file.ts').then((files) => files.purgeCallbackFiles(folder.folder, leftoverCallbackMs));
+  observation.followConfig();
   refresher.start();
   let served = 0;
   app.server.on('request', () => {

@@ -7,7 +7,7 @@ import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { hashSync } from 'bcryptjs';
 import { stringify } from 'yaml';
-import { type RunningServer, startProxy } from '../world/binary.ts';
+import { freePort, type RunningServer, startProxy } from '../world/binary.ts';
 import { type Action, startWorld, type World } from '../world/index.ts';
 import { type Answer, type ChatOptions, chat, compat, eventually, upstreamModel } from './lab.ts';
 
@@ -20,9 +20,11 @@ let base: Record<string, unknown>;
 /** An outbound proxy that only counts. */
 let outbound: Server;
 let proxied = 0;
+let profilePort = 0;
 
 before(async () => {
   world = await startWorld();
+  profilePort = await freePort();
   outbound = createServer((_, response) => {
     proxied++;
     response.writeHead(502).end();
@@ -127,6 +129,15 @@ const rows: Row[] = [
     'metrics.enable',
     () => ({ metrics: { enable: false } }),
     async () => (await fetch(`${server.url}/metrics`, { headers: { authorization: 'Bearer sk-test' } })).status === 404,
+  ],
+  [
+    'pprof.enable, pprof.addr',
+    () => ({ pprof: { enable: true, addr: `127.0.0.1:${profilePort}` } }),
+    async () => {
+      const answer = await fetch(`http://127.0.0.1:${profilePort}/debug/metrics`).catch(() => undefined);
+      const text = (await answer?.text()) ?? '';
+      return text.includes('process_resident_memory_bytes') && !text.includes('cliproxy_credentials');
+    },
   ],
   [
     'logging-to-file',
