@@ -2,6 +2,7 @@
 import { readFileSync, unwatchFile, watchFile } from 'node:fs';
 import http, { type IncomingMessage, type RequestListener } from 'node:http';
 import https from 'node:https';
+import { StartError } from './start-error.ts';
 
 export interface TlsFiles {
   cert: string;
@@ -38,7 +39,7 @@ export function createListener(handler: RequestListener, options: ListenerOption
     shouldUpgradeCallback,
   };
   if (tls === undefined) return http.createServer(limited, handler);
-  const server = https.createServer({ ...limited, ...readPair(tls), minVersion: 'TLSv1.2' }, handler);
+  const server = secureServer({ ...limited, ...readPair(tls), minVersion: 'TLSv1.2' }, handler);
   const renew = (): void => {
     try {
       server.setSecureContext({ ...readPair(tls), minVersion: 'TLSv1.2' });
@@ -54,13 +55,19 @@ export function createListener(handler: RequestListener, options: ListenerOption
   return server;
 }
 
+function secureServer(options: https.ServerOptions, handler: RequestListener): https.Server {
+  try {
+    return https.createServer(options, handler);
+  } catch (error) {
+    throw new StartError(`tls: the certificate and the key cannot be used: ${(error as Error).message}`, error);
+  }
+}
+
 function readPair(tls: TlsFiles): { cert: Buffer; key: Buffer } {
   try {
     return { cert: readFileSync(tls.cert), key: readFileSync(tls.key) };
   } catch (error) {
-    throw new Error(
-      `tls: ${(error as NodeJS.ErrnoException).path ?? 'a file'} cannot be read (${(error as NodeJS.ErrnoException).code})`,
-      { cause: error },
-    );
+    const { path = 'a file', code } = error as NodeJS.ErrnoException;
+    throw new StartError(`tls: ${path} cannot be read (${code})`, error);
   }
 }

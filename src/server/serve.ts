@@ -32,7 +32,7 @@ import { answerLocally } from './local-answers.ts';
 import { managementGate } from './management-gate.ts';
 import { watchOwner } from './owner.ts';
 import { requestEvent, requestLine } from './request-line.ts';
-import { listenError } from './start-error.ts';
+import { listenError, refuseFileAsFolder } from './start-error.ts';
 import { tokenSource } from './token-source.ts';
 
 export interface ServeOptions {
@@ -91,7 +91,8 @@ async function openOrStandBy(options: ConfigOptions): Promise<ConfigSource | und
     const { standBy } = await import('./standby.ts');
     const stop = new AbortController();
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort());
-    const ready = await standBy(options, error, stop.signal, (line) => options.report?.('warn', line));
+    // There is no log before there is a config: who waits must see why.
+    const ready = await standBy(options, error, stop.signal, (line) => process.stderr.write(`cliproxy: ${line}\n`));
     return ready ? openConfig(options) : undefined;
   }
 }
@@ -138,6 +139,7 @@ async function start(options: ServeOptions, source: ConfigSource, log: Log): Pro
       strictPermissions: () => config()['strict-perms'],
       sealer,
     });
+  refuseFileAsFolder(source.settings.authDir);
   const folder = await openFolder(source.settings.authDir);
   const store: CredentialStore = credentialPool(folder, {
     list: () => configCredentials(config()),
