@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { existsSync, readdirSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import path from 'node:path';
@@ -252,6 +252,29 @@ describe('oauth-callback', () => {
   });
 });
 
+it('a callback that cannot be kept is a 500 that says so, and can be sent again', async () => {
+  const lab = await openLab({ logins: fakeLogins().logins });
+  const { state } = await start(lab);
+  rmSync(lab.authDir, { recursive: true });
+  writeFileSync(lab.authDir, 'a file where the folder was');
+  const refused = await send(lab, { provider: 'iflow', code: 'good', state });
+  assert.deepEqual(
+    [refused.statusCode, refused.json().error, refused.json().status],
+    [500, 'failed to persist oauth callback', 'error'],
+  );
+  rmSync(lab.authDir);
+  assert.equal((await send(lab, { provider: 'iflow', code: 'good', state })).statusCode, 200);
+  assert.equal((await ended(lab, state)).status, 'ok');
+  await lab.close();
+});
+
+it('iflow-auth-url takes the e-mail that the command line would ask for; unknown providers are 404', async () => {
+  const lab = await openLab({ logins: fakeLogins().logins });
+  assert.match((await start(lab, 'iflow', '?email=me%40example.com')).url, /&email=me@example\.com$/);
+  assert.equal((await lab.call('GET', 'nobody-auth-url')).statusCode, 404);
+  await lab.close();
+});
+
 describe('get-auth-status', () => {
   it('never says ok for what did not succeed', async () => {
     const lab = await openLab({ logins: fakeLogins().logins });
@@ -349,6 +372,24 @@ describe('is_webui', () => {
     await send(lab, { code: 'good', state });
     assert.equal((await ended(lab, state)).status, 'ok');
     await lab.close();
+  });
+
+  it('listens on loopback only, unless oauth-callback-host opens it', {
+    skip: process.platform === 'linux' ? false : 'other systems have one loopback address',
+  }, async () => {
+    for (const host of ['', '0.0.0.0']) {
+      const port = await freePort();
+      const lab = await openLab({
+        config: `remote-management: {secret-key: "<management-key>"}\noauth-callback-host: "${host}"\n`,
+        logins: fakeLogins(port).logins,
+        deps: { serverUrl: () => 'http://127.0.0.1:8080' },
+      });
+      const { state } = await start(lab, 'antigravity', '?is_webui=true');
+      const visit = fetch(`http://127.0.0.2:${port}/x?state=${state}`, { redirect: 'manual' });
+      if (host === '') await assert.rejects(visit);
+      else assert.equal((await visit).status, 302);
+      await lab.close();
+    }
   });
 
   it('says when the port cannot be had, and leaves no login behind that waits', async () => {

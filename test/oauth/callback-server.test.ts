@@ -182,6 +182,15 @@ test('a port that another program holds on ::1 counts as taken', async (context)
   await assert.rejects(startCallbackServer({ name: 'Claude', port, path: '/callback', state }), PortError);
 });
 
+test('only loopback reaches the listener, unless a host was named', {
+  skip: process.platform === 'linux' ? false : 'other systems have one loopback address',
+}, async (context) => {
+  const { server } = await started(context);
+  await assert.rejects(fetch(`http://127.0.0.2:${server.port}/callback`));
+  const { server: open } = await started(context, { host: '0.0.0.0' });
+  assert.equal((await fetch(`http://127.0.0.2:${open.port}/callback`)).status, 400);
+});
+
 test('after closing, nobody listens', async (context) => {
   const { server, visit } = await started(context);
   await server.close();

@@ -10,13 +10,14 @@ const open = new Map<number, Forwarder>();
 const loopbacks = ['127.0.0.1', '::1'];
 
 /**
- * Loopback only. A second start on the same port replaces the first, so that parallel logins of one provider share it.
+ * Loopback only, unless `host` (`oauth-callback-host`) opens it. A second start on the same port replaces the first, so that parallel logins of one provider share it.
  * Closed when `signal` aborts. Rejects when the port cannot be had.
  */
 export async function openForwarder(
   port: number,
   target: () => string | undefined,
   signal: AbortSignal,
+  host = '',
 ): Promise<void> {
   open.get(port)?.close();
   const servers: Server[] = [];
@@ -29,7 +30,8 @@ export async function openForwarder(
       }
     },
   };
-  for (const host of loopbacks) {
+  const hosts = host === '' ? loopbacks : [host];
+  for (const address of hosts) {
     const server = createServer({ headersTimeout: 5_000, requestTimeout: 5_000 }, (request, response) => {
       const base = target();
       const query = request.url?.includes('?') ? request.url.slice(request.url.indexOf('?')) : '';
@@ -40,10 +42,10 @@ export async function openForwarder(
       else response.writeHead(503).end();
     });
     try {
-      await listening(server, port, host);
+      await listening(server, port, address);
       servers.push(server);
     } catch (error) {
-      if (host === loopbacks[0]) throw error;
+      if (address === hosts[0]) throw error;
     }
   }
   open.set(port, forwarder);
@@ -55,7 +57,7 @@ export async function openForwarder(
 function listening(server: Server, port: number, host: string): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once('error', reject);
-    server.listen({ port, host, ipv6Only: host.includes(':') }, () => {
+    server.listen({ port, host, ipv6Only: host === '::1' }, () => {
       server.off('error', reject);
       server.on('error', () => undefined);
       server.unref();

@@ -111,7 +111,8 @@ async function forward(call: Call, login: RemoteLogin, session: OAuthSession): P
     throw loginError(500, 'callback server unavailable');
   }
   try {
-    await openForwarder(login.callback?.port ?? 0, target, sessions.signal(session.state));
+    const host = call.deps.config.current()['oauth-callback-host'];
+    await openForwarder(login.callback?.port ?? 0, target, sessions.signal(session.state), host);
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code ?? '';
     sessions.fail(session.state, 'failed to start callback server');
