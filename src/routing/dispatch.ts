@@ -79,6 +79,7 @@ export class DispatchLoop {
           if (router.isBusy(target.entry, tried)) {
             const left = config['queue-timeout-seconds'] * 1000 - (this.#deps.now() - started);
             if (left > 0 && (await router.placeFree(left, client.signal))) continue;
+            if (client.signal.aborted) return clientLeft();
             last ??= busy(client.model);
           }
           break;

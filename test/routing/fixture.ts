@@ -83,7 +83,8 @@ export class FakeUpstreams extends Dispatcher {
       if (over || reply.silent) return;
       const type = reply.events ? 'text/event-stream' : 'application/json';
       handler.onResponseStart?.(controller, reply.status ?? 200, { 'content-type': type, ...reply.headers }, '');
-      const pieces = reply.events ?? [JSON.stringify(reply.body ?? completion())];
+      const { body = completion() } = reply;
+      const pieces = reply.events ?? [typeof body === 'string' ? body : JSON.stringify(body)];
       for (const piece of pieces) if (!over) handler.onResponseData?.(controller, Buffer.from(piece));
       if (over) return;
       over = true;

@@ -127,7 +127,7 @@ async function stream(client: ClientName, model: string, answer: (response: Serv
 }
 
 const failures = (): number =>
-  Object.values(lab.router.save().credentials).reduce((sum, { failed }) => sum + failed, 0);
+  Object.values(lab.router.save().credentials).reduce((sum, { failed = 0 }) => sum + failed, 0);
 
 for (const [model, upstream] of Object.entries(upstreams)) {
   describe(`a stream of ${model}`, () => {
