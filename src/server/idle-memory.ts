@@ -12,8 +12,11 @@ export interface IdleMemoryOptions {
 
 /** ms between two looks; one whole interval without a request counts as idle. */
 const intervalMs = 3_000;
-/** Growth over the size of the start, or over the last collection, that makes a collection worth its time. */
-const worthwhile = 1.1;
+/**
+ * Growth over the size of the start, or over the last collection, that makes a collection worth its time: what 256 streams
+ * or a thousand requests leave behind is not (collecting made the next streams a third dearer), large bodies are.
+ */
+const worthwhile = 1.5;
 
 /** `look` is called by a timer that keeps no process alive. */
 export function idleMemory({ load, rss = process.memoryUsage.rss, collect = collector() }: IdleMemoryOptions) {
@@ -41,5 +44,6 @@ export function idleMemory({ load, rss = process.memoryUsage.rss, collect = coll
 function collector(): () => void {
   setFlagsFromString('--expose-gc');
   const gc = runInNewContext('gc') as (options?: object) => void;
-  return () => gc({ type: 'major', execution: 'sync', flavor: 'last-resort' });
+  // Not the last-resort flavour: it throws compiled code away, and the next requests cost twice as much.
+  return () => gc({ type: 'major', execution: 'sync' });
 }
