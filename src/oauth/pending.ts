@@ -59,11 +59,13 @@ export async function resumePending<T>(
 ): Promise<T | undefined> {
   const wanted = request.email?.trim().toLowerCase();
   const pending = pendingLogins(context, provider).find(
-    ({ fields }) => !wanted || String(fields.email).toLowerCase() === wanted,
+    ({ fields }) => !wanted || !fields.email || String(fields.email).toLowerCase() === wanted,
   );
   if (pending === undefined) return undefined;
   const { terminal } = context;
-  terminal.print(`Continuing the unfinished login of ${String(pending.fields.email)} (${pending.name}).`);
+  terminal.print(
+    `Continuing the unfinished login of ${String(pending.fields.email ?? 'an account')} (${pending.name}).`,
+  );
   try {
     return await finish(pending);
   } catch (error) {

@@ -249,6 +249,30 @@ test('a Gemini login whose set-up fails is kept, and the next one goes on from i
   assert.match((await savedFile(second)).name, /^gemini-late/);
 });
 
+test(
+  'a Claude login whose account nobody tells is kept, and the next one goes on from it',
+  options,
+  async (context) => {
+    world.account('claude', 'nameless', { noEmail: true });
+    world.script({ provider: 'claude', path: '/api/oauth/profile' }, { status: 403, body: {} });
+    const first = await login(context, ['-claude-login', '-oauth-callback-port', String(await freePort())]);
+    const visit = await world.authorize(await urlOf(first), { account: 'nameless', follow: false });
+    first.type(visit.redirect as string);
+    assert.equal(await first.exit, 1, first.output);
+    const [name = ''] = await first.authFileNames();
+    assert.match(name, /^pending-claude-\d+\.json$/);
+    assert.match(first.stderr, /missing account information.*pending-claude/);
+    const kept = await first.readAuthFile(name);
+    assert.deepEqual([kept.disabled, kept.pending], [true, 'user_info_failed']);
+
+    const second = await login(context, ['-claude-login'], { authFiles: { [name]: kept } });
+    assert.equal(await second.exit, 0, second.output);
+    const saved = await savedFile(second);
+    assert.match(saved.name, /^claude-nameless/);
+    assert.equal(saved.fields.pending, undefined);
+  },
+);
+
 test('logging in again renews the tokens and keeps what the user set', options, async (context) => {
   const old = world.account('claude', 'again');
   const { name, fields } = world.file(old);

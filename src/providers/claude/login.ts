@@ -5,6 +5,7 @@ import { loginError } from '../../oauth/errors.ts';
 import { claudeFileName } from '../../oauth/file-name.ts';
 import type { LoginContext, LoginRequest, LoginResult, RemoteContext, RemoteLogin } from '../../oauth/flow.ts';
 import { logInWithBrowser } from '../../oauth/interactive.ts';
+import { keepPending, type PendingLogin, resumePending } from '../../oauth/pending.ts';
 import { createPkce } from '../../oauth/pkce.ts';
 import { withRemoteTexts } from '../../oauth/remote-texts.ts';
 import { doneWith, filesOf, pathOf, saveLogin } from '../../oauth/save.ts';
@@ -27,8 +28,17 @@ export const logins: ProviderLogins = {
 };
 
 async function logIn(context: LoginContext, request: LoginRequest): Promise<LoginResult> {
+  const resumed = await resumePending(context, 'claude', request, (pending) => finishPending(context, pending));
+  const saved = resumed ?? (await logInAnew(context, request));
+  context.terminal.print('Claude authentication successful');
+  context.terminal.print(`Authentication saved to ${pathOf(saved)}`);
+  context.terminal.print('Claude authentication successful!');
+  return { path: pathOf(saved) };
+}
+
+function logInAnew(context: LoginContext, request: LoginRequest): Promise<Credential> {
   const { verifier, challenge } = createPkce();
-  const saved = await logInWithBrowser(context, request, {
+  return logInWithBrowser(context, request, {
     name: 'Claude',
     ...callback,
     fixedRedirect: true,
@@ -37,10 +47,15 @@ async function logIn(context: LoginContext, request: LoginRequest): Promise<Logi
     authorizeUrl: (_, state) => authorizeUrl(context, state, challenge),
     exchange: (code, _, state) => exchangeAndSave(context, { code, state, verifier }),
   });
-  context.terminal.print('Claude authentication successful');
-  context.terminal.print(`Authentication saved to ${pathOf(saved)}`);
-  context.terminal.print('Claude authentication successful!');
-  return { path: pathOf(saved) };
+}
+
+/** What was missing was whose account it is (R7). */
+async function finishPending(context: LoginContext, { name, fields }: PendingLogin): Promise<Credential> {
+  const { pending: _, ...tokens } = fields;
+  const whole = { ...tokens, disabled: false, ...(await identity(context, textOf(fields.access_token), {})) };
+  const saved = await saveLogin(context.store, fileName(context, whole), whole);
+  await context.store.remove(name).catch(() => false);
+  return saved;
 }
 
 const remote: RemoteLogin = {
@@ -113,33 +128,25 @@ async function exchange(context: RemoteContext, { code, state, verifier }: Grant
   });
   const accessToken = textOf(reply.access_token);
   if (accessToken === '') throw loginError('code_exchange_failed', 'claude token: missing access token in response');
-  const who = await identity(context, accessToken, reply);
-  if (who.email === '') throw loginError('user_info_failed', 'claude token storage missing account information');
   const now = context.now();
-  return {
+  const tokens = {
     access_token: accessToken,
-    account_uuid: who.account,
     disabled: false,
-    email: who.email,
     expired: formatInstant(now + lifetimeOf(reply) * 1_000),
     id_token: '',
     last_refresh: formatInstant(now),
-    organization_name: who.organizationName,
-    organization_uuid: who.organization,
     refresh_token: textOf(reply.refresh_token),
     type: 'claude',
   };
+  try {
+    return { ...tokens, ...(await identity(context, accessToken, reply)) };
+  } catch (error) {
+    throw await keepPending(context, 'claude', tokens, error);
+  }
 }
 
-interface Identity {
-  account: string;
-  email: string;
-  organization: string;
-  organizationName: string;
-}
-
-/** Told with the tokens; an answer without it is completed from the profile. */
-async function identity(context: RemoteContext, accessToken: string, reply: JsonObject): Promise<Identity> {
+/** Told with the tokens; an answer without it is completed from the profile. Rejects when nobody tells. */
+async function identity(context: RemoteContext, accessToken: string, reply: JsonObject): Promise<JsonObject> {
   const told = readIdentity(reply);
   if (told.email !== '') return told;
   const response = await send(context, endpoint(context.config, 'claude', 'profile'), {
@@ -147,17 +154,19 @@ async function identity(context: RemoteContext, accessToken: string, reply: Json
     prefix: 'claude profile',
     headers: { authorization: `Bearer ${accessToken}` },
   });
-  return response.status === 200 && response.json !== undefined ? readIdentity(response.json) : told;
+  const profile = response.status === 200 && response.json !== undefined ? readIdentity(response.json) : told;
+  if (profile.email === '') throw loginError('user_info_failed', 'claude token storage missing account information');
+  return profile;
 }
 
-function readIdentity(reply: JsonObject): Identity {
+function readIdentity(reply: JsonObject) {
   const account = objectOf(reply.account);
   const organization = objectOf(reply.organization);
   return {
-    account: textOf(account?.uuid),
+    account_uuid: textOf(account?.uuid),
     email: textOf(account?.email_address) || textOf(account?.email),
-    organization: textOf(organization?.uuid),
-    organizationName: textOf(organization?.name),
+    organization_name: textOf(organization?.name),
+    organization_uuid: textOf(organization?.uuid),
   };
 }
 
