@@ -303,7 +303,7 @@ class Attempt implements Dispatcher.DispatchHandler {
   }
 
   #arm(ms: number): void {
-    // Once per chunk of every stream: moving the timer on is a fifth of the cost of a new one.
+    // Once per chunk of every stream: the timer is moved on, not made anew.
     if (this.#timer !== undefined && ms === this.#armedMs) {
       this.#timer.refresh();
       return;

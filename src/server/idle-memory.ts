@@ -44,6 +44,6 @@ export function idleMemory({ load, rss = process.memoryUsage.rss, collect = coll
 function collector(): () => void {
   setFlagsFromString('--expose-gc');
   const gc = runInNewContext('gc') as (options?: object) => void;
-  // Not the last-resort flavour: it throws compiled code away, and the next requests cost twice as much.
+  // Not the last-resort flavour: it throws compiled code away, which the next requests pay for (docs/performance.md).
   return () => gc({ type: 'major', execution: 'sync' });
 }
