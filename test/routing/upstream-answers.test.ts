@@ -337,3 +337,24 @@ test('an override of `stream` does not change how the answer is read', async () 
   const answer = JSON.parse(asked.sink.text) as ReturnType<typeof completion>;
   assert.equal(answer.object, 'chat.completion');
 });
+
+test('an alias is the model of every answer, whole or streamed', async () => {
+  const one = world({
+    credentials: [key('k1', { models: [{ name: 'real', alias: 'shown' }] })],
+    answer: ({ body }) =>
+      body.stream === true
+        ? {
+            events: [chunk('fine'), chunk('', 'stop'), 'data: [DONE]\n\n'].map((each) => each.replace('"m"', '"real"')),
+          }
+        : { body: completion('fine', 'real') },
+  });
+  for (const stream of [false, true]) {
+    const { sink } = await one.ask({ model: 'shown', stream });
+    const told = [...sink.text.matchAll(/"model":"([^"]*)"/g)].map(([, name]) => name);
+    assert.ok(told.length > 0 && told.every((name) => name === 'shown'), sink.text);
+  }
+  assert.deepEqual(
+    one.upstreams.seen.map(({ body }) => body.model),
+    ['real', 'real'],
+  );
+});
