@@ -64,10 +64,12 @@ export async function resumePending<T>(
   if (pending === undefined) return undefined;
   const { terminal } = context;
   terminal.print(
-    `Continuing the unfinished login of ${String(pending.fields.email ?? 'an account')} (${pending.name}).`,
+    `Continuing the unfinished login of ${String(pending.fields.email || 'an account')} (${pending.name}).`,
   );
   try {
-    return await finish(pending);
+    const finished = await finish(pending);
+    await context.store.remove(pending.name).catch(() => false);
+    return finished;
   } catch (error) {
     if (!(error instanceof Error) || context.signal.aborted) throw error;
     terminal.warn(

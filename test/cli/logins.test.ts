@@ -273,6 +273,30 @@ test(
   },
 );
 
+for (const { flag, provider, type } of [
+  { flag: '-login', provider: 'gemini-cli', type: 'gemini' },
+  { flag: '-antigravity-login', provider: 'antigravity', type: 'antigravity' },
+] as const) {
+  test(
+    `${flag}: an account that Google does not tell is kept, and asked for the next time`,
+    options,
+    async (context) => {
+      world.script({ provider, kind: 'user-info' }, { status: 403, body: { error: { message: 'not now' } } });
+      const first = await login(context, [flag, '-oauth-callback-port', String(await freePort())], project);
+      await world.authorize(await urlOf(first), { account: 'untold' });
+      assert.equal(await first.exit, 1, first.output);
+      const [name = ''] = await first.authFileNames();
+      assert.match(name, new RegExp(`^pending-${type}-\\d+\\.json$`));
+      const kept = await first.readAuthFile(name);
+      assert.deepEqual([kept.disabled, kept.pending], [true, 'user_info_failed']);
+
+      const second = await login(context, [flag], { ...project, authFiles: { [name]: kept } });
+      assert.equal(await second.exit, 0, second.output);
+      assert.match((await savedFile(second)).name, new RegExp(`^${type}-untold`));
+    },
+  );
+}
+
 test('logging in again renews the tokens and keeps what the user set', options, async (context) => {
   const old = world.account('claude', 'again');
   const { name, fields } = world.file(old);

@@ -94,9 +94,9 @@ async function exchangeAndSave(
   grant: Parameters<typeof exchangeGoogleCode>[2],
 ): Promise<Credential> {
   const { accessToken, reply } = await exchangeGoogleCode(context, 'antigravity', grant);
-  const email = await googleEmail(context, 'antigravity', accessToken);
-  const fields = tokenFields(context, reply, email, '');
+  const fields = tokenFields(context, reply, '', '');
   try {
+    fields.email = await googleEmail(context, 'antigravity', accessToken);
     return await finish(context, fields);
   } catch (error) {
     throw await keepPending(context, 'antigravity', fields, error);
@@ -125,8 +125,10 @@ function tokenFields(
 }
 
 async function finish(context: RemoteContext, fields: JsonObject): Promise<Credential> {
-  const project = await findProject(context, textOf(fields.access_token));
-  return saveLogin(context.store, antigravityFileName(textOf(fields.email)), { ...fields, project_id: project });
+  const accessToken = textOf(fields.access_token);
+  const email = textOf(fields.email) || (await googleEmail(context, 'antigravity', accessToken));
+  const project = await findProject(context, accessToken);
+  return saveLogin(context.store, antigravityFileName(email), { ...fields, email, project_id: project });
 }
 
 /** Without a project every later call would fail: so does the login, with the reason Google gives. */

@@ -50,12 +50,10 @@ function logInAnew(context: LoginContext, request: LoginRequest): Promise<Creden
 }
 
 /** What was missing was whose account it is (R7). */
-async function finishPending(context: LoginContext, { name, fields }: PendingLogin): Promise<Credential> {
+async function finishPending(context: LoginContext, { fields }: PendingLogin): Promise<Credential> {
   const { pending: _, ...tokens } = fields;
   const whole = { ...tokens, disabled: false, ...(await identity(context, textOf(fields.access_token), {})) };
-  const saved = await saveLogin(context.store, fileName(context, whole), whole);
-  await context.store.remove(name).catch(() => false);
-  return saved;
+  return saveLogin(context.store, fileName(context, whole), whole);
 }
 
 const remote: RemoteLogin = {

@@ -72,11 +72,18 @@ async function logInAnew(context: LoginContext, request: LoginRequest): Promise<
 
 async function refreshed(context: LoginContext, pending: PendingLogin): Promise<Authorized> {
   const token = objectOf(pending.fields.token) ?? {};
-  const email = textOf(pending.fields.email);
+  const known = textOf(pending.fields.email);
   const expiry = readExpiry(pending.fields);
-  if (expiry !== undefined && expiry > context.now() + 60_000) return { token, email };
-  const reply = await refreshGoogle({ provider: 'gemini-cli', displayName: 'Gemini', token, proxyUrl: '' }, context);
-  return { token: tokenOf(context, reply, token), email };
+  const fresh =
+    expiry !== undefined && expiry > context.now() + 60_000
+      ? token
+      : tokenOf(
+          context,
+          await refreshGoogle({ provider: 'gemini-cli', displayName: 'Gemini', token, proxyUrl: '' }, context),
+          token,
+        );
+  const email = known || (await googleEmail(context, 'gemini-cli', textOf(fresh.access_token)));
+  return { token: fresh, email };
 }
 
 async function finish(context: LoginContext, request: LoginRequest, authorized: Authorized): Promise<LoginResult> {
@@ -162,7 +169,8 @@ async function authorize(context: RemoteContext, grant: Grant): Promise<Authoriz
   try {
     return { token, email: await googleEmail(context, 'gemini-cli', accessToken) };
   } catch (error) {
-    throw error instanceof LoginError ? error : loginError('user_info_failed', 'user info failed', error);
+    const failure = error instanceof LoginError ? error : loginError('user_info_failed', 'user info failed', error);
+    throw await keepPending(context, 'gemini', fieldsOf({ token, email: '' }, noProject), failure);
   }
 }
 
