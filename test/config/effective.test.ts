@@ -82,6 +82,7 @@ test('keys that need a restart', () => {
     'tls.key',
     'commercial-mode',
     'auth-auto-refresh-workers',
+    'state-file',
     'body-limit-mb',
   ]);
 });
