@@ -199,6 +199,17 @@ describe('the list', () => {
     await Promise.all([lab.close(), fresh.close()]);
   });
 
+  it('shows a login that is dead, and why, until its file changes', async () => {
+    const lab = await openLab({ files: { [claude]: fields } });
+    lab.store.setStatus(claude, 'reauth_required', 'invalid_grant; run ./cliproxy -claude-login');
+    const dead = await entry(lab, claude);
+    assert.equal(dead.status, 'error');
+    assert.match(dead.status_message, /^reauth_required: invalid_grant.*-claude-login/);
+    await lab.store.update(claude, (fresh) => ({ ...fresh, access_token: 'tok-new', refresh_token: 'tok-r2' }));
+    assert.equal((await entry(lab, claude)).status, 'active');
+    await lab.close();
+  });
+
   it('shows a cooldown until it is over or ended by hand', async () => {
     const lab = await openLab({ files: { [claude]: fields } });
     const state = lab.router.stateOf(claude);

@@ -91,6 +91,18 @@ describe('the small HTTP client', () => {
     });
   }
 
+  it('waits 30 s for an answer unless told otherwise', async (context) => {
+    const limits: number[] = [];
+    const timeout = AbortSignal.timeout.bind(AbortSignal);
+    context.mock.method(AbortSignal, 'timeout', (ms: number) => {
+      limits.push(ms);
+      return timeout(ms);
+    });
+    const { url } = await site((_request, response) => response.end('{}'));
+    await client().request(url);
+    assert.deepEqual(limits, [30_000]);
+  });
+
   it('names host, cause and proxy when nothing listens', async () => {
     await assert.rejects(client().request('http://127.0.0.1:9/'), {
       code: 'ECONNREFUSED',
