@@ -128,6 +128,29 @@ describe('the health of a credential', () => {
   });
 });
 
+describe('a refresh by hand', () => {
+  it('renews that credential and no other, is told to who watches, and needs one that exists', async () => {
+    const name = 'claude-a@b.c.json';
+    const asked: string[] = [];
+    const lab = await openLab({
+      files: { [name]: claude, 'claude-d@e.f.json': { ...claude, email: 'd@e.f' } },
+      deps: {
+        refresh: async (credential) => {
+          asked.push(credential.id);
+          return credential;
+        },
+      },
+    });
+    const refresh = (auth_index: string) =>
+      lab.call('POST', 'auth-files/refresh', { payload: JSON.stringify({ auth_index }) });
+    const answer = await refresh(lab.store.get(name)?.authIndex ?? '');
+    assert.deepEqual([answer.statusCode, answer.json().name, asked], [200, name, [name]]);
+    assert.ok(lab.deps.events.since(0).some(({ type }) => type === 'credential'));
+    assert.equal((await refresh('ffffffffffffffff')).statusCode, 404);
+    await lab.close();
+  });
+});
+
 describe('five thousand credential files', () => {
   it('are shown in pages that stay small and quick', async () => {
     const files = Object.fromEntries(
@@ -146,7 +169,6 @@ describe('five thousand credential files', () => {
     assert.ok(best < 50, `best of ten: ${best.toFixed(1)} ms`);
     await lab.close();
   });
-
 });
 
 describe('a setting', () => {
