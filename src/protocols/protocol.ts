@@ -1,5 +1,5 @@
 import type { Failure } from '../failure.ts';
-import type { ChatRequest, JsonObject, ProtocolId, StreamPart, Usage } from './neutral.ts';
+import type { ChatRequest, JsonObject, ProtocolId, StreamPart } from './neutral.ts';
 
 /**
  * What one wire protocol can do. All functions are pure and synchronous: no I/O, no promise, no timer.
@@ -80,6 +80,3 @@ export interface StreamEncoder {
   end(): string;
   fail(failure: Failure): string;
 }
-
-/** Read on the side of a pass-through, for usage records and metrics. */
-export type UsageReader = (data: string) => Usage | undefined;

@@ -8,7 +8,7 @@ import type { Protocol } from '../protocols/protocol.ts';
 import type { Operation } from '../providers/provider.ts';
 import { ClientRequest, type Face } from '../routing/client-request.ts';
 import type { DispatchLoop, RequestTrace } from '../routing/dispatch.ts';
-import { type KeyRing, keyDigest, presentedKeys } from './access.ts';
+import { type KeyRing, presentedKeys } from './access.ts';
 import { failureText, ResponseSink, writeFailure } from './answer.ts';
 import { readBody } from './body.ts';
 
@@ -265,5 +265,3 @@ function internalFailure(error: unknown): Failure {
     cause: error,
   });
 }
-
-export { keyDigest };

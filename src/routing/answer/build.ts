@@ -3,7 +3,7 @@ import type { Failure } from '../../failure.ts';
 import { filterPlaceholders } from '../../protocols/gemini/index.ts';
 import { protocols } from '../../protocols/index.ts';
 import type { JsonObject, ProtocolId, StreamPart } from '../../protocols/neutral.ts';
-import type { AnswerContext, Emit, Protocol, StreamDecoder } from '../../protocols/protocol.ts';
+import type { AnswerContext, Emit, StreamDecoder } from '../../protocols/protocol.ts';
 import { restoreToolNames } from '../../protocols/tool-names.ts';
 import { isErrorStatus, streamFailure } from '../../providers/failures.ts';
 import type { Provider, UpstreamCall, UpstreamResponse } from '../../providers/provider.ts';
@@ -269,9 +269,4 @@ function statusIn(error: unknown): number {
     if (typeof number === 'number' && isErrorStatus(number)) return number;
   }
   return 502;
-}
-
-/** Which client protocol object answers for a body in `native`. */
-export function protocolOf(id: ProtocolId): Protocol {
-  return protocols[id];
 }
