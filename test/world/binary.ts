@@ -23,6 +23,9 @@ export const binaryPath = resolve(process.env.CLIPROXY_TEST_BINARY ?? join(impor
 
 export const binaryExists = existsSync(binaryPath);
 
+/** The same program before it is packed; runs under this Node, with an inspector. */
+const bundlePath = resolve(import.meta.dirname, '../../dist/cliproxy.cjs');
+
 /** Longest wait for output or an exit before a test fails instead of hanging, in ms. */
 const patienceMs = 30_000;
 
@@ -36,6 +39,8 @@ export interface RunOptions {
   env?: Record<string, string>;
   /** Take over the folder of an earlier run instead of a new one; it is kept at the end. */
   folder?: string;
+  /** Run the bundle under Node with its inspector open, for `liveHeap`. */
+  inspected?: boolean;
 }
 
 export interface CliOptions extends RunOptions {
@@ -110,7 +115,10 @@ async function start(options: CliOptions): Promise<Run> {
     const text = typeof content === 'string' ? content : JSON.stringify(content);
     await writeFile(join(authDir, name), text, { mode: 0o600 });
   }
-  const child = spawn(binaryPath, ['-config', configPath, ...(options.args ?? [])], {
+  const [command, ...first] = options.inspected
+    ? [process.execPath, '--inspect=127.0.0.1:0', bundlePath]
+    : [binaryPath];
+  const child = spawn(command as string, [...first, '-config', configPath, ...(options.args ?? [])], {
     cwd: folder,
     env: { PATH: process.env.PATH ?? '', HOME: folder, TZ: 'UTC', ...options.env },
     stdio: ['pipe', 'pipe', 'pipe'],
