@@ -1,8 +1,9 @@
 // One pooled dispatcher per proxy value (upstreams.md §1.3: the reference opened a new transport for every request).
-import { Agent, type Dispatcher, Pool, ProxyAgent } from 'undici';
+
 import { type ProxyServer, proxyLabel, resolveProxy } from './proxy.ts';
 import { ResendingDispatcher } from './resend.ts';
 import { socksConnector } from './socks.ts';
+import { Agent, type Dispatcher, Pool, ProxyAgent } from './undici.ts';
 
 export interface DispatcherOptions {
   /** The global `proxy-url`, asked for each request: a reload takes effect at once. */

@@ -2,7 +2,7 @@
 // fresh socket (upstreams.md §8 row 18; RFC 9112 §9.3.1 allows it because nothing of an answer was seen).
 import { subscribe } from 'node:diagnostics_channel';
 import type { Socket } from 'node:net';
-import { Dispatcher } from 'undici';
+import { Dispatcher } from './undici.ts';
 
 const lostSocket = new Set(['UND_ERR_SOCKET', 'ECONNRESET', 'EPIPE']);
 

@@ -1,9 +1,9 @@
 // A TCP connection through a SOCKS5 proxy (RFC 1928, user and password by RFC 1929), as an undici connector.
 import type { Socket } from 'node:net';
 import { isIPv4, isIPv6 } from 'node:net';
-import { buildConnector } from 'undici';
 import { HttpError } from './http.ts';
 import { type ProxyServer, proxyLabel } from './proxy.ts';
+import { buildConnector } from './undici.ts';
 
 /** RFC 1928 §6 */
 const replies: Readonly<Record<number, string>> = {

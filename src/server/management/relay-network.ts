@@ -2,8 +2,8 @@
 import type { LookupAddress } from 'node:dns';
 import { lookup } from 'node:dns/promises';
 import { isIP, type LookupFunction } from 'node:net';
-import { Agent } from 'undici';
 import type { Dispatchers } from '../../net/dispatchers.ts';
+import { Agent } from '../../net/undici.ts';
 import type { RelayNetwork } from './deps.ts';
 
 export function createRelayNetwork(dispatchers: Dispatchers): RelayNetwork {
