@@ -21,6 +21,7 @@ declare module 'undici/lib/core/connect.js' {
 }
 declare module 'undici/lib/api/api-connect.js' {
   import { Dispatcher } from 'undici';
+
   const connect: Dispatcher['connect'];
   export default connect;
 }
