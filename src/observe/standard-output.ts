@@ -21,11 +21,15 @@ export interface StandardOutput {
 export function standardOutput(descriptor = 1): StandardOutput {
   let pending = '';
   let writing = false;
+  /** An urgent line came while others were being written. */
+  let hurry = false;
   let timer: NodeJS.Timeout | undefined;
 
   const send = (): void => {
+    clearTimeout(timer);
     timer = undefined;
     if (writing || pending === '') return;
+    hurry = false;
     const bytes = Buffer.from(pending);
     pending = '';
     writing = true;
@@ -39,7 +43,8 @@ export function standardOutput(descriptor = 1): StandardOutput {
       else {
         // Any other error: nobody is left to tell.
         writing = false;
-        if (pending !== '') send();
+        if (hurry) send();
+        else if (pending !== '') timer ??= setTimeout(send, calmDelayMs);
       }
     });
   };
@@ -61,9 +66,9 @@ export function standardOutput(descriptor = 1): StandardOutput {
     write(line, urgent) {
       if (pending.length < maxPending) pending += line;
       if (urgent) {
-        clearTimeout(timer);
+        hurry = true;
         send();
-      } else timer ??= setTimeout(send, calmDelayMs);
+      } else if (!writing) timer ??= setTimeout(send, calmDelayMs);
     },
     // What is being written stays in front: the rest follows it, and the process lives until then.
     flush: () => (writing ? undefined : finish()),

@@ -10,18 +10,21 @@ export function requestLine(log: Log, summary: RequestSummary): void {
   const level = status >= 500 ? 'error' : status >= 400 ? 'warn' : 'info';
   if (level === 'info' && !log.enabled('info')) return;
   const last = trace.attempts.at(-1);
-  const fields: Record<string, unknown> & { requestId: string } = { scope: 'request', requestId: summary.id };
-  if (summary.model !== undefined) fields.model = summary.model.slice(0, 128);
+  let json = `{"level":"${level}","time":${Date.now()},"scope":"request","requestId":"${summary.id}"`;
+  if (summary.model !== undefined) json += `,"model":${quoted(summary.model.slice(0, 128))}`;
   if (last) {
-    fields.provider = last.provider;
-    fields.credential = maskEmail(last.credential.label);
-    fields.attempts = trace.attempts.length;
+    json += `,"provider":${quoted(last.provider)},"credential":${quoted(maskEmail(last.credential.label))},"attempts":${trace.attempts.length}`;
   }
-  if (trace.answeredBy !== undefined) fields.answered_by = trace.answeredBy;
-  if (failure && failure.kind !== 'aborted') fields.error = quotable(failure.message, summary);
-  log[level](accessText(summary), fields);
+  if (trace.answeredBy !== undefined) json += `,"answered_by":${quoted(trace.answeredBy)}`;
+  if (failure && failure.kind !== 'aborted') json += `,"error":${quoted(quotable(failure.message, summary))}`;
+  log.record(`${json},"message":${quoted(accessText(summary))}}\n`);
   if (failure?.kind === 'internal')
     log.error('internal error', { scope: 'request', requestId: summary.id, stack: stackOf(failure.cause) });
+}
+
+/** A JSON string. Escaping is the rare case. */
+function quoted(text: string): string {
+  return /["\\]|[^ -~]/.test(text) ? JSON.stringify(text) : `"${text}"`;
 }
 
 /** Upstreams like to quote the key that they refuse. */
