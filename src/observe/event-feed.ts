@@ -14,6 +14,8 @@ export interface EventFeed {
   publish(type: FeedType, data: unknown): void;
   /** Events after `lastId` that are still in the ring, oldest first. */
   since(lastId: number): FeedEvent[];
+  /** Somebody listens, or has: what nobody ever asked for need not be written down. */
+  readonly followed: boolean;
   /** Id of the newest event, 0 when there is none. */
   readonly lastId: number;
   subscribe(listener: (event: FeedEvent) => void): () => void;
@@ -25,7 +27,11 @@ export function createEventFeed(now: () => number = Date.now): EventFeed {
   const ring: FeedEvent[] = [];
   const listeners = new Set<(event: FeedEvent) => void>();
   let lastId = 0;
+  let followed = false;
   return {
+    get followed() {
+      return followed;
+    },
     get lastId() {
       return lastId;
     },
@@ -46,6 +52,7 @@ export function createEventFeed(now: () => number = Date.now): EventFeed {
       return events;
     },
     subscribe(listener) {
+      followed = true;
       listeners.add(listener);
       return () => void listeners.delete(listener);
     },

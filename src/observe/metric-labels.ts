@@ -23,9 +23,10 @@ export function boundedLabel({ limit, known }: LabelOptions): (name: string | un
   };
 }
 
+const classes: readonly (string | undefined)[] = [undefined, '1xx', '2xx', '3xx', '4xx', '5xx'];
+
 /** `2xx` … `5xx`; `aborted` for clients that left; `none` when no answer came. */
 export function statusClass(status: number): string {
   if (status === 499) return 'aborted';
-  if (status < 100 || status > 599) return 'none';
-  return `${Math.floor(status / 100)}xx`;
+  return classes[Math.trunc(status / 100)] ?? 'none';
 }

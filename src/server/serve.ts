@@ -249,7 +249,7 @@ async function start(options: ServeOptions, source: ConfigSource, log: Log): Pro
     answerLocally: (client) => answerLocally(client, router, protocols),
     finished(summary) {
       requestLine(log, summary);
-      events.publish('request', requestEvent(summary));
+      if (events.followed) events.publish('request', requestEvent(summary));
       observation.finished(summary);
     },
     tls: tlsFiles(source),
