@@ -42,6 +42,7 @@ export function scanObject(bytes: Buffer): BodyScan | ScanLimit | undefined {
   let depth = 0;
   let i = skipSpace(bytes, 0);
   if (bytes[i] !== 0x7b) return undefined;
+  nextBackslash = -1;
   const names = new Set<string>();
   let items = 0;
   let name = '';
@@ -132,6 +133,7 @@ function stringEnd(bytes: Buffer, view: DataView, from: number, length: number):
   let i = from + 1;
   const lastWord = length - 4;
   while (i < length) {
+    let leapAt = i + longRun;
     // Four bytes at a time while none of them is a quote, a backslash or a control character (SWAR).
     while (i <= lastWord) {
       const word = view.getInt32(i, true);
@@ -142,6 +144,11 @@ function stringEnd(bytes: Buffer, view: DataView, from: number, length: number):
         0x80808080;
       if (special !== 0) break;
       i += 4;
+      if (i >= leapAt) {
+        i = leap(bytes, i);
+        if (i < 0) return -1;
+        leapAt = i + longRun;
+      }
     }
     const byte = bytes[i] as number;
     if (byte === 0x22) return i + 1;
@@ -156,6 +163,33 @@ function stringEnd(bytes: Buffer, view: DataView, from: number, length: number):
     else i++;
   }
   return -1;
+}
+
+/** Bytes of a string without anything special after which the rest is searched natively. */
+const longRun = 512;
+/** Bytes that are checked at a time: strings of this size are made and forgotten cheaply. */
+const leapStep = 16_384;
+/** Of the body being scanned: the next backslash, its length when there is none; -1 = not looked for yet. */
+let nextBackslash = -1;
+
+/**
+ * From inside a string to its next quote or backslash; -1 when there is none, or a control character before it.
+ * `JSON.stringify` looks at 16 bytes at a time and writes what must be escaped longer: five times faster than words of
+ * four bytes here. Latin-1 stands for any bytes, because what is special is ASCII.
+ */
+function leap(bytes: Buffer, from: number): number {
+  const quote = bytes.indexOf(0x22, from);
+  if (quote < 0) return -1;
+  if (nextBackslash < from) {
+    const found = bytes.indexOf(0x5c, from);
+    nextBackslash = found < 0 ? bytes.length : found;
+  }
+  const to = Math.min(quote, nextBackslash);
+  for (let at = from; at < to; at += leapStep) {
+    const end = Math.min(at + leapStep, to);
+    if (JSON.stringify(bytes.toString('latin1', at, end)).length !== end - at + 2) return -1;
+  }
+  return to;
 }
 
 const escapable = new Uint8Array(256);

@@ -97,3 +97,27 @@ test('an empty object takes a first member without a comma', () => {
   assert.ok(typeof scan === 'object');
   assert.equal(splice(bytes, scan, {}, { a: '1', b: '2' }).toString(), '{"a":1,"b":2}');
 });
+
+test('long strings are read as exactly as short ones', () => {
+  const special = fc.constantFrom('"', '\\\\', '\\n', '\\"', '\\u00e9', '\\x', '\u0001', '\n', 'é', '😀', '');
+  fc.assert(
+    fc.property(fc.array(fc.tuple(fc.nat(40_000), special), { maxLength: 4 }), (pieces) => {
+      const text = `{"model":"m","content":"${pieces.map(([length, mark]) => 'a'.repeat(length) + mark).join('')}","n":1}`;
+      const scan = scanText(text);
+      let valid = true;
+      try {
+        JSON.parse(text);
+      } catch {
+        valid = false;
+      }
+      if (!valid) assert.equal(scan, undefined);
+      else {
+        assert.ok(typeof scan === 'object');
+        assert.deepEqual(
+          scan.members.map(({ name, from, to }) => [name, JSON.parse(Buffer.from(text).toString('utf8', from, to))]),
+          Object.entries(JSON.parse(text) as object),
+        );
+      }
+    }),
+  );
+});
