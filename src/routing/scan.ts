@@ -142,7 +142,11 @@ function stringEnd(bytes: Buffer, view: DataView, from: number, length: number):
       const special =
         (((quotes - 0x01010101) & ~quotes) | ((slashes - 0x01010101) & ~slashes) | ((word - 0x20202020) & ~word)) &
         0x80808080;
-      if (special !== 0) break;
+      if (special !== 0) {
+        // The lowest mark is exact: a subtraction borrows from higher bytes only.
+        i += (31 - Math.clz32(special & -special)) >> 3;
+        break;
+      }
       i += 4;
       if (i >= leapAt) {
         i = leap(bytes, i);
