@@ -71,8 +71,8 @@ writeFileSync(
     disableExperimentalSEAWarning: true,
     useCodeCache: true,
     execArgvExtension: 'none',
-    // A young generation of 3 x 4 MB at most instead of 3 x 16: see docs/performance.md.
-    execArgv: ['--max-semi-space-size=4'],
+    // A small young generation, and no full collection for a large body or two: see docs/performance.md.
+    execArgv: ['--max-semi-space-size=4', '--initial-old-space-size=64'],
   }),
 );
 rmSync(temporary, { force: true });

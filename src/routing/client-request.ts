@@ -46,6 +46,8 @@ export interface ClientRequestOptions {
   signal: AbortSignal;
   /** Only while full request logs are on. */
   recorder?: RequestRecorder | undefined;
+  /** Whether a request for this model is going to be translated: its body is then parsed at once, not scanned first. */
+  parsesAnyway?(model: string): boolean;
 }
 
 export class ClientRequest {
@@ -82,7 +84,9 @@ export class ClientRequest {
     this.endpoint = options.endpoint;
     this.signal = options.signal;
     this.recorder = options.recorder;
-    const scan = scanObject(options.bytes);
+    const likely = options.model ?? leadingModel(options.bytes);
+    const scan =
+      likely !== undefined && options.parsesAnyway?.(likely) === true ? undefined : scanObject(options.bytes);
     if (typeof scan === 'string') throw invalidRequest(beyond[scan]);
     this.scan = scan;
     if (scan === undefined) this.#json = parseBody(options.bytes);
@@ -127,6 +131,11 @@ export class ClientRequest {
     if (this.scan) return memberValue(this.bytes, this.scan, name);
     return this.#json?.[name];
   }
+}
+
+/** What most clients write first. A guess: it decides how the body is read, never what is read. */
+function leadingModel(bytes: Buffer): string | undefined {
+  return /^\s*\{\s*"model"\s*:\s*"([^"\\]{1,256})"/.exec(bytes.toString('latin1', 0, 320))?.[1];
 }
 
 const beyond: Record<ScanLimit, string> = {

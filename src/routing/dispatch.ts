@@ -1,7 +1,9 @@
 // The attempt loop: rounds over credentials, waits, fallback chains. Source: spec/routing.md §6, §7, §20 D10, D15–D17.
 import type { Config } from '../config/index.ts';
 import type { Failure } from '../failure.ts';
+import type { ProtocolId } from '../protocols/neutral.ts';
 import { splitSuffix } from '../protocols/thinking/index.ts';
+import { providers } from '../providers/index.ts';
 import { sessionFromBody, sessionFromHeaders } from './affinity.ts';
 import type { AnswerSink } from './attempt.ts';
 import { type ClientRequest, clientLeft } from './client-request.ts';
@@ -43,6 +45,18 @@ export class DispatchLoop {
       if (next.kind === 'aborted') failure = next;
     }
     throw failure;
+  }
+
+  /**
+   * Whether a request of this protocol for `model` has to be translated for the first credential that offers it: a hint,
+   * so that its body is parsed only.
+   */
+  parsesAnyway(client: ProtocolId, model: string): boolean {
+    const { registry } = this.#deps.router;
+    const entry = registry.find(model) ?? registry.find(splitSuffix(model).base);
+    const credential = entry && registry.firstOffering(entry);
+    if (credential === undefined) return false;
+    return providers.get(credential.provider)?.upstream.native(client, credential, 'generate') !== client;
   }
 
   #target(model: string): Target {

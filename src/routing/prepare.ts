@@ -59,7 +59,7 @@ function nativeBody(options: PrepareOptions, native: ProtocolId, same: boolean, 
   const upstream = provider.upstream;
   const streams = upstream.streams?.(call) ?? call.stream;
   const read = (): JsonObject => client.face?.request(client.json()) ?? client.json();
-  const clientBody = same || options.suffix === undefined ? read() : undefined;
+  const clientBody = same ? read() : undefined;
   let body: JsonObject = same
     ? {
         ...(clientBody ?? read()),

@@ -104,6 +104,12 @@ export class ModelRegistry {
     return entry.tiers.length > 0 ? entry : undefined;
   }
 
+  /** One that offers the model; the first of the best tier, ready or not. */
+  firstOffering(entry: ModelEntry): Credential | undefined {
+    const first = entry.tiers[0]?.queue.members[0];
+    return first && this.#source.get(first.credentialId);
+  }
+
   routes(credential: Credential): ReadonlyMap<string, Route[]> {
     return this.#profile(credential).routes;
   }

@@ -50,7 +50,8 @@ function joined(chunks: readonly Buffer[]): Buffer {
   const whole = Buffer.concat(chunks);
   for (const { buffer, byteLength } of chunks) {
     // Smaller ones may be parts of memory that others use too.
-    if (byteLength === buffer.byteLength && buffer instanceof ArrayBuffer && buffer !== whole.buffer) buffer.transfer(0);
+    if (byteLength === buffer.byteLength && buffer instanceof ArrayBuffer && buffer !== whole.buffer)
+      buffer.transfer(0);
   }
   return whole;
 }

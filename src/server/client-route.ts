@@ -138,6 +138,7 @@ export async function serveClient(
       endpoint: `${request.method} ${pathOf(request)}`,
       signal: abort.signal,
       recorder,
+      parsesAnyway: (model) => deps.loop.parsesAnyway(facts.protocol.id, model),
     });
     entered = deps.limiter.enter(clientKey, config['client-max-concurrency']);
     if (!entered) throw tooManyAtOnce(config['client-max-concurrency']);
