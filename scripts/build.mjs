@@ -28,6 +28,17 @@ const { version } = JSON.parse(readFileSync('package.json', 'utf8'));
 const commit = gitCommit();
 mkdirSync('dist', { recursive: true });
 
+/** Neither side speaks HTTP/2 here, but fastify and undici load node:http2 at every start: 3 MB. */
+const withoutHttp2 = {
+  name: 'without-http2',
+  setup(bundle) {
+    const nothing = { contents: 'module.exports = {};' };
+    bundle.onResolve({ filter: /^node:http2$/ }, () => ({ path: 'http2', namespace: 'nothing' }));
+    bundle.onLoad({ filter: /^http2$/, namespace: 'nothing' }, () => nothing);
+    bundle.onLoad({ filter: /undici[\\/]lib[\\/]dispatcher[\\/]client-h2\.js$/ }, () => nothing);
+  },
+};
+
 await build({
   entryPoints: ['src/main.ts'],
   outfile: 'dist/cliproxy.cjs',
@@ -49,6 +60,7 @@ await build({
     esbuildDetection: 'true',
   },
   banner: { js: "const __cliproxyUrl=require('node:url').pathToFileURL(process.execPath).href;" },
+  plugins: [withoutHttp2],
   logLevel: 'warning',
 });
 // esbuild leaves regular expressions as they are. One character beyond Latin-1 makes V8 keep the source in two bytes per
@@ -61,6 +73,9 @@ writeFileSync(
   ),
 );
 
+// A small young generation, and no full collection for a large body or two: measured in docs/performance.md.
+const engineFlags = ['--max-semi-space-size=4', '--initial-old-space-size=64'];
+
 const binary = process.platform === 'win32' ? 'cliproxy.exe' : 'cliproxy';
 const temporary = `dist/${binary}`;
 writeFileSync(
@@ -71,13 +86,14 @@ writeFileSync(
     disableExperimentalSEAWarning: true,
     useCodeCache: true,
     execArgvExtension: 'none',
-    // A small young generation, no full collection for a large body or two, the optimising compiler at the thousandth
-    // call instead of the three thousandth: measured in docs/performance.md.
-    execArgv: ['--max-semi-space-size=4', '--initial-old-space-size=64', '--invocation-count-for-turbofan=1000'],
+    execArgv: engineFlags,
   }),
 );
 rmSync(temporary, { force: true });
-execFileSync(process.execPath, ['--build-sea', 'dist/sea.json'], { stdio: ['ignore', 'ignore', 'inherit'] });
+// The code cache is good for an engine with the same flags only.
+execFileSync(process.execPath, [...engineFlags, '--build-sea', 'dist/sea.json'], {
+  stdio: ['ignore', 'ignore', 'inherit'],
+});
 if (process.platform === 'darwin') execFileSync('codesign', ['--sign', '-', '--force', temporary]);
 chmodSync(temporary, 0o755);
 // The builder's one large write leaves pages that the kernel maps in large pieces: a copy is 20 MB smaller in memory.

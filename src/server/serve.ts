@@ -24,6 +24,7 @@ import { buildDate, commit, version } from '../version.ts';
 import { keyRing } from './access.ts';
 import { buildApp } from './app.ts';
 import { ClientLimiter } from './client-route.ts';
+import { optimizeEarly } from './engine.ts';
 import { idleMemory } from './idle-memory.ts';
 import { catchTheRest } from './last-resort.ts';
 import type { TlsFiles } from './listener.ts';
@@ -276,6 +277,7 @@ async function start(options: ServeOptions, source: ConfigSource, log: Log): Pro
   app.server.on('request', () => {
     served += 1;
   });
+  optimizeEarly();
   const memory = idleMemory({ load: () => ({ served, running: limiter.running }) });
   const address = app.server.address();
   const shownPort = typeof address === 'object' && address !== null ? address.port : port;

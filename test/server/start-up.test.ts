@@ -75,6 +75,13 @@ test('DEPLOY=cloud stands by with 503 and starts when the file has become valid'
   assert.equal((await fetch(`http://127.0.0.1:${port}/healthz`)).status, 200);
 });
 
+// The engine says there when it cannot use the code that was compiled at build time: starting then takes half as long again.
+test('a good start writes nothing to standard error', options, async (context) => {
+  const proxy = await startProxy({ config: {} });
+  context.after(() => proxy.stop());
+  assert.equal(proxy.stderr, '');
+});
+
 test('each account is named at the start, its e-mail masked', options, async (context) => {
   const fields = { type: 'iflow', email: 'someone@example.com', api_key: 'sk-x', expired: '2099-01-01T00:00:00Z' };
   const proxy = await startProxy({ authFiles: { 'iflow-1.json': fields } });
