@@ -42,8 +42,14 @@ export function idleMemory({ load, rss = process.memoryUsage.rss, collect = coll
 }
 
 function collector(): () => void {
-  setFlagsFromString('--expose-gc');
-  const gc = runInNewContext('gc') as (options?: object) => void;
+  let gc: ((options?: object) => void) | undefined;
   // Not the last-resort flavour: it throws compiled code away, which the next requests pay for (docs/performance.md).
-  return () => gc({ type: 'major', execution: 'sync' });
+  return () => {
+    if (gc === undefined) {
+      // A context of its own costs time and memory: not before it is needed.
+      setFlagsFromString('--expose-gc');
+      gc = runInNewContext('gc') as (options?: object) => void;
+    }
+    gc({ type: 'major', execution: 'sync' });
+  };
 }
