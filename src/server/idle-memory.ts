@@ -10,31 +10,31 @@ export interface IdleMemoryOptions {
   collect?: () => void;
 }
 
-/** ms between two looks; one whole interval without a request counts as idle. */
+/** ms between two looks. */
 const intervalMs = 3_000;
+
 /**
- * Growth over the size of the start, or over the last collection, that makes a collection worth its time: what 256 streams
- * or a thousand requests leave behind is not (collecting made the next streams a third dearer), large bodies are.
+ * After so many looks without a request, growth over the start by this factor is worth a collection. At once only what
+ * large bodies leave behind: who pauses between two bursts should not pay for it. Later, when nobody seems to come, what
+ * is left of any burst; each collection lets the one after it give back more.
  */
-const worthwhile = 1.5;
+const worthwhile: readonly (number | undefined)[] = [undefined, 1.5, undefined, undefined, 1.15, 1.15, 1.15];
 
 /** `look` is called by a timer that keeps no process alive. */
 export function idleMemory({ load, rss = process.memoryUsage.rss, collect = collector() }: IdleMemoryOptions) {
-  let floor = rss();
+  const floor = rss();
   let seen = load().served;
-  let done = true;
+  let idleLooks = worthwhile.length;
   const look = (): void => {
     const { served, running } = load();
     if (served !== seen || running > 0) {
       seen = served;
-      done = false;
+      idleLooks = 0;
       return;
     }
-    if (done) return;
-    done = true;
-    if (rss() <= floor * worthwhile) return;
-    collect();
-    floor = Math.max(floor, Math.min(rss(), floor * 1.2));
+    idleLooks += 1;
+    const factor = worthwhile[idleLooks];
+    if (factor !== undefined && rss() > floor * factor) collect();
   };
   const timer = setInterval(look, intervalMs);
   timer.unref();
