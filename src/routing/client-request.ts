@@ -84,7 +84,7 @@ export class ClientRequest {
     this.endpoint = options.endpoint;
     this.signal = options.signal;
     this.recorder = options.recorder;
-    const likely = options.model ?? leadingModel(options.bytes);
+    const likely = options.bytes.length < worthAsking ? undefined : (options.model ?? leadingModel(options.bytes));
     const scan =
       likely !== undefined && options.parsesAnyway?.(likely) === true ? undefined : scanObject(options.bytes);
     if (typeof scan === 'string') throw invalidRequest(beyond[scan]);
@@ -132,6 +132,9 @@ export class ClientRequest {
     return this.#json?.[name];
   }
 }
+
+/** Bytes below which scanning costs less than asking whether it is needed. */
+const worthAsking = 4096;
 
 /** What most clients write first. A guess: it decides how the body is read, never what is read. */
 function leadingModel(bytes: Buffer): string | undefined {

@@ -234,7 +234,12 @@ export function member(scan: BodyScan, name: string): Member | undefined {
 /** The member's value parsed; undefined when absent. */
 export function memberValue(bytes: Buffer, scan: BodyScan, name: string): unknown {
   const found = member(scan, name);
-  return found === undefined ? undefined : JSON.parse(bytes.toString('utf8', found.from, found.to));
+  if (found === undefined) return undefined;
+  const text = bytes.toString('utf8', found.from, found.to);
+  // The usual values need no parser.
+  if (text === 'true') return true;
+  if (text === 'false') return false;
+  return text.charCodeAt(0) === 0x22 && !text.includes('\\') ? text.slice(1, -1) : JSON.parse(text);
 }
 
 /**

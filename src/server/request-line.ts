@@ -17,7 +17,7 @@ export function requestLine(log: Log, summary: RequestSummary): void {
   }
   if (trace.answeredBy !== undefined) json += `,"answered_by":${quoted(trace.answeredBy)}`;
   if (failure && failure.kind !== 'aborted') json += `,"error":${quoted(quotable(failure.message, summary))}`;
-  log.record(`${json},"message":${quoted(accessText(summary))}}\n`);
+  log.record(`${json},"message":"${accessText(summary)}"}\n`);
   if (failure?.kind === 'internal')
     log.error('internal error', { scope: 'request', requestId: summary.id, stack: stackOf(failure.cause) });
 }
@@ -34,11 +34,11 @@ function quotable(message: string, { trace }: RequestSummary): string {
   return text.slice(0, 300);
 }
 
-/** `200 |         23ms |       127.0.0.1 | POST    "/v1/chat/completions"` */
+/** `200 |         23ms |       127.0.0.1 | POST    "/v1/chat/completions"`, written for the inside of a JSON string. */
 function accessText({ status, tookMs, address, method, path }: RequestSummary): string {
   const took = tookMs >= 60_000 ? `${Math.round(tookMs / 1000)}s` : `${Math.round(tookMs)}ms`;
   const peer = address.startsWith('::ffff:') ? address.slice(7) : address;
-  return `${String(status).padStart(3)} | ${took.padStart(13)} | ${peer.padStart(15)} | ${method.padEnd(7)} "${path.slice(0, 256)}"`;
+  return `${String(status).padStart(3)} | ${took.padStart(13)} | ${peer.padStart(15)} | ${method.padEnd(7)} \\${quoted(path.slice(0, 256)).slice(0, -1)}\\"`;
 }
 
 function stackOf(cause: unknown): string {

@@ -5,13 +5,16 @@ import { Failure } from '../../src/failure.ts';
 import { protocols } from '../../src/protocols/index.ts';
 import { ClientRequest } from '../../src/routing/client-request.ts';
 
+/** Short bodies are always scanned: these are long. */
+const long = (text: string) => text + ' '.repeat(5_000);
+
 const read = (text: string, parses: boolean) => {
   const asked: string[] = [];
   const client = new ClientRequest({
     id: '1',
     protocol: protocols.anthropic,
     operation: 'generate',
-    bytes: Buffer.from(text),
+    bytes: Buffer.from(long(text)),
     headers: {},
     clientKey: '',
     endpoint: 'POST /v1/messages',
