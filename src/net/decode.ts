@@ -34,7 +34,9 @@ const streams: Readonly<Record<Encoding, () => Transform>> = {
   zstd: () => zlib.createZstdDecompress(),
 };
 
-const wholes: Readonly<Record<Encoding, (body: Buffer, options: { maxOutputLength: number }) => Buffer>> = {
+const wholes: Readonly<
+  Record<Encoding, (body: Buffer, options: { maxOutputLength: number; chunkSize: number }) => Buffer>
+> = {
   gzip: zlib.gunzipSync,
   zlib: zlib.inflateSync,
   'raw-deflate': zlib.inflateRawSync,
@@ -81,6 +83,11 @@ export function isEncoded(header: string | readonly string[] | undefined, start?
   return start !== undefined && sniff(start) !== undefined;
 }
 
+/** Text and JSON compress to a fifth or so: the output is then one piece that need not be joined. */
+const usualExpansion = 8;
+/** Bytes; few large pieces leave the C heap as it was, thousands of small ones leave holes. */
+const largestPiece = 8 * 1024 * 1024;
+
 /**
  * A whole body, decoded. `maxBytes` caps each stage.
  * @throws DecodeError
@@ -91,7 +98,8 @@ export function decodeBody(body: Buffer, header: string | readonly string[] | un
   let bytes = body;
   const undo = (encoding: Encoding) => {
     try {
-      bytes = wholes[encoding](bytes, { maxOutputLength: maxBytes });
+      const chunkSize = Math.min(Math.max(bytes.length * usualExpansion, 16 * 1024), largestPiece);
+      bytes = wholes[encoding](bytes, { maxOutputLength: maxBytes, chunkSize });
     } catch (error) {
       throw asDecodeError(error, maxBytes);
     }
