@@ -18,7 +18,7 @@ const intervalMs = 3_000;
  * large bodies leave behind: who pauses between two bursts should not pay for it. Later, when nobody seems to come, what
  * is left of any burst; each collection lets the one after it give back more.
  */
-const worthwhile: readonly (number | undefined)[] = [undefined, 1.5, undefined, undefined, 1.15, 1.15, 1.15];
+const worthwhile: readonly (number | undefined)[] = [undefined, 2, undefined, undefined, 1.15, 1.15, 1.15];
 
 /** `look` is called by a timer that keeps no process alive. */
 export function idleMemory({ load, rss = process.memoryUsage.rss, collect = collector() }: IdleMemoryOptions) {
