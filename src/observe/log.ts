@@ -109,6 +109,6 @@ function standardOutputSink(): Sink {
 }
 
 /** Lines that come by the thousand may wait for each other; what the program says of itself is read at once. */
-function isCalm(line: string): boolean {
+export function isCalm(line: string): boolean {
   return /^\{"level":"(?:info|debug)","time":\d+,"scope":"request"/.test(line);
 }

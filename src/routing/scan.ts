@@ -42,6 +42,7 @@ export function scanObject(bytes: Buffer): BodyScan | ScanLimit | undefined {
   let depth = 0;
   let i = skipSpace(bytes, 0);
   if (bytes[i] !== 0x7b) return undefined;
+  nextQuote = -1;
   nextBackslash = -1;
   const names = new Set<string>();
   let items = 0;
@@ -173,7 +174,11 @@ function stringEnd(bytes: Buffer, view: DataView, from: number, length: number):
 const longRun = 512;
 /** Bytes that are checked at a time: strings of this size are made and forgotten cheaply. */
 const leapStep = 16_384;
-/** Of the body being scanned: the next backslash, its length when there is none; -1 = not looked for yet. */
+/**
+ * Of the body being scanned: the next quote and backslash, its length when there is none; -1 = not looked for yet. Kept
+ * from leap to leap, so that no stretch of the body is searched twice.
+ */
+let nextQuote = -1;
 let nextBackslash = -1;
 
 /**
@@ -182,18 +187,20 @@ let nextBackslash = -1;
  * four bytes here. Latin-1 stands for any bytes, because what is special is ASCII.
  */
 function leap(bytes: Buffer, from: number): number {
-  const quote = bytes.indexOf(0x22, from);
-  if (quote < 0) return -1;
-  if (nextBackslash < from) {
-    const found = bytes.indexOf(0x5c, from);
-    nextBackslash = found < 0 ? bytes.length : found;
-  }
-  const to = Math.min(quote, nextBackslash);
+  if (nextQuote < from) nextQuote = next(bytes, 0x22, from);
+  if (nextBackslash < from) nextBackslash = next(bytes, 0x5c, from);
+  const to = Math.min(nextQuote, nextBackslash);
+  if (to === bytes.length) return -1;
   for (let at = from; at < to; at += leapStep) {
     const end = Math.min(at + leapStep, to);
     if (JSON.stringify(bytes.toString('latin1', at, end)).length !== end - at + 2) return -1;
   }
   return to;
+}
+
+function next(bytes: Buffer, byte: number, from: number): number {
+  const found = bytes.indexOf(byte, from);
+  return found < 0 ? bytes.length : found;
 }
 
 const escapable = new Uint8Array(256);

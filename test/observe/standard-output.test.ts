@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { test } from 'node:test';
+import { mock, test } from 'node:test';
 import { standardOutput } from '../../src/observe/standard-output.ts';
 
 async function withFile(use: (file: string, descriptor: number) => Promise<void>): Promise<void> {
@@ -35,4 +35,23 @@ test('what still waits is written when the process is about to end', () =>
     output.write('last words\n', false);
     output.flush();
     assert.equal(fs.readFileSync(file, 'utf8'), 'last words\n');
+  }));
+
+test('calm lines that come while others are written wait for company all the same', () =>
+  withFile(async (file, descriptor) => {
+    mock.timers.enable({ apis: ['setTimeout'] });
+    try {
+      const output = standardOutput(descriptor);
+      output.write('one\n', true);
+      output.write('two\n', false);
+      while (fs.readFileSync(file, 'utf8') !== 'one\n') await turn();
+      for (let n = 0; n < 50; n++) await turn();
+      assert.equal(fs.readFileSync(file, 'utf8'), 'one\n');
+      output.write('three\n', false);
+      mock.timers.tick(25);
+      while (!fs.readFileSync(file, 'utf8').includes('three')) await turn();
+      assert.equal(fs.readFileSync(file, 'utf8'), 'one\ntwo\nthree\n');
+    } finally {
+      mock.timers.reset();
+    }
   }));

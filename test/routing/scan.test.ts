@@ -121,3 +121,19 @@ test('long strings are read as exactly as short ones', () => {
     }),
   );
 });
+
+test('no stretch of a body is searched twice, however its escapes lie', () => {
+  for (const run of [520, 700, 5_000]) {
+    const bytes = Buffer.from(`{"model":"m","content":"${`${'a'.repeat(run)}\\n`.repeat(200)}","n":1}`);
+    const search = bytes.indexOf.bind(bytes) as (byte: number, from: number) => number;
+    let searched = 0;
+    bytes.indexOf = ((byte: number, from: number) => {
+      const found = search(byte, from);
+      searched += (found < 0 ? bytes.length : found) - from;
+      return found;
+    }) as typeof bytes.indexOf;
+    assert.equal(typeof scanObject(bytes), 'object');
+    assert.ok(searched > 0, 'long runs are searched');
+    assert.ok(searched <= 2 * bytes.length, `${searched} of ${bytes.length} bytes, once for each of two marks`);
+  }
+});
