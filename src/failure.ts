@@ -60,6 +60,18 @@ export class Failure extends Error {
   }
 }
 
+/** What was thrown, as a failure: a bug of ours unless it is one already. */
+export function failureOf(error: unknown): Failure {
+  if (error instanceof Failure) return error;
+  return new Failure({
+    kind: 'internal',
+    status: 500,
+    message: 'internal error; the log has the details',
+    scope: 'request',
+    cause: error,
+  });
+}
+
 /** A 400 of our own: the request itself cannot be served, whoever would serve it. */
 export function invalidRequest(message: string, options: Partial<FailureOptions> = {}): Failure {
   return new Failure({ kind: 'invalid-request', status: 400, message, ...options });

@@ -78,8 +78,8 @@ function settle(encoding: Announced, start: Buffer): Encoding {
 
 /** True when a body with this header and beginning must go through `decodeBody` or `createDecoder`. */
 export function isEncoded(header: string | readonly string[] | undefined, start?: Buffer): boolean {
-  const text = typeof header === 'string' ? header : (header ?? []).join(',');
-  if (text.split(',').some((name) => !['', 'identity'].includes(name.trim().toLowerCase()))) return true;
+  const text = typeof header === 'string' ? header : (header?.join(',') ?? '');
+  if (text !== '' && text.split(',').some((name) => !['', 'identity'].includes(name.trim().toLowerCase()))) return true;
   return start !== undefined && sniff(start) !== undefined;
 }
 

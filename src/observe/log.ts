@@ -13,9 +13,10 @@ export interface Log {
   error(message: string, fields?: LogFields): void;
   /**
    * One record that is JSON already, in pino's form (`level` first, then `time`), with its line feed. For the line that
-   * every request writes: through pino it was a tenth of a request (docs/performance.md).
+   * every request writes: through pino it was a tenth of a request (docs/performance.md). `calm`: it may wait a moment
+   * for others.
    */
-  record(json: string): void;
+  record(json: string, calm: boolean): void;
   /** Cheap question before an expensive message. */
   enabled(level: 'debug' | 'info'): boolean;
   /** `debug`, `logging-to-file` and the folder may change at run time. */
@@ -33,13 +34,13 @@ export interface LogOptions {
 }
 
 interface Sink {
-  write(line: string): void;
+  write(line: string, calm: boolean): void;
   flush(): void;
 }
 
 export interface LogStreams {
   /** Default: standard output. */
-  write?: (text: string) => void;
+  write?: (text: string, calm: boolean) => void;
   isTerminal?: boolean;
 }
 
@@ -47,14 +48,9 @@ export function createLog(options: LogOptions, streams: LogStreams = {}): Log {
   let current = options;
   let file: MainLog | undefined;
   const console = streams.write ? plainSink(streams.write, streams.isTerminal ?? false) : standardOutputSink();
-  const target: Sink = {
-    write(line) {
-      if (file) file.write(logLine(JSON.parse(line) as LogRecord));
-      else console.write(line);
-    },
-    flush() {
-      console.flush();
-    },
+  const write = (line: string, calm: boolean): void => {
+    if (file) file.write(logLine(JSON.parse(line) as LogRecord));
+    else console.write(line, calm);
   };
   const logger = pino(
     {
@@ -64,7 +60,8 @@ export function createLog(options: LogOptions, streams: LogStreams = {}): Log {
       timestamp: () => `,"time":${Date.now()}`,
       formatters: { level: (label) => ({ level: label }) },
     },
-    target as pino.DestinationStream,
+    // What the program says of itself is read at once.
+    { write: (line: string) => write(line, false) },
   );
   const apply = (next: LogOptions): void => {
     current = next;
@@ -88,16 +85,16 @@ export function createLog(options: LogOptions, streams: LogStreams = {}): Log {
     info: at('info'),
     warn: at('warn'),
     error: at('error'),
-    record: (json) => target.write(json),
+    record: write,
     enabled: (level) => logger.isLevelEnabled(level),
     configure: apply,
-    flush: () => target.flush(),
+    flush: () => console.flush(),
   };
 }
 
-function plainSink(write: (text: string) => void, terminal: boolean): Sink {
+function plainSink(write: (text: string, calm: boolean) => void, terminal: boolean): Sink {
   return {
-    write: (line) => write(terminal ? `${logLine(JSON.parse(line) as LogRecord)}\n` : line),
+    write: (line, calm) => write(terminal ? `${logLine(JSON.parse(line) as LogRecord)}\n` : line, calm),
     flush() {},
   };
 }
@@ -105,10 +102,5 @@ function plainSink(write: (text: string) => void, terminal: boolean): Sink {
 function standardOutputSink(): Sink {
   if (process.stdout.isTTY) return plainSink((text) => process.stdout.write(text), true);
   const output = standardOutput();
-  return { write: (line) => output.write(line, !isCalm(line)), flush: output.flush };
-}
-
-/** Lines that come by the thousand may wait for each other; what the program says of itself is read at once. */
-export function isCalm(line: string): boolean {
-  return /^\{"level":"(?:info|debug)","time":\d+,"scope":"request"/.test(line);
+  return { write: (line, calm) => output.write(line, !calm), flush: output.flush };
 }

@@ -177,6 +177,6 @@ export interface QuotaReport {
 export interface BodyFacts {
   model: string;
   stream: boolean;
-  /** Names of all top-level members. */
-  keys: ReadonlySet<string>;
+  /** Whether the body has such a top-level member. */
+  has(name: string): boolean;
 }

@@ -9,6 +9,7 @@ import type { UpstreamRequest, UpstreamResponse } from '../providers/provider.ts
 import { emptyAnswer } from './answer/failures.ts';
 import type { AnswerPipe, Bytes } from './answer/pipe.ts';
 import { clientLeft } from './client-request.ts';
+import type { ClientPresence } from './presence.ts';
 
 /** Where the answer goes: the client's response. */
 export interface AnswerSink {
@@ -28,22 +29,26 @@ export interface AttemptOptions {
   request: UpstreamRequest;
   dispatcher: Dispatcher;
   sink: AnswerSink;
-  signal: AbortSignal;
+  presence: ClientPresence;
   /** ms until the first byte of the answer's body, and between two; 0 = no limit. */
   firstByteMs: number;
   idleMs: number;
-  /** Chosen when the headers are known. Throws `Failure` for what cannot be an answer (a redirect). */
-  pipe(status: number, headers: UpstreamResponse['headers']): AnswerPipe;
-  /** A status of 400 or more → failure. */
-  classify(response: UpstreamResponse): Failure;
-  onHeaders?(status: number, headers: UpstreamResponse['headers']): void;
-  onFirstByte?(): void;
+  watcher: AttemptWatcher;
 }
 
-export interface AttemptResult {
-  usage: Usage | undefined;
-  /** Set when the answer broke after it had begun: the client was told inside the stream. */
-  failure: Failure | undefined;
+/** Who asked. */
+export interface AttemptWatcher {
+  onHeaders(status: number, headers: UpstreamResponse['headers']): void;
+  onFirstByte(): void;
+  /** Chosen when the headers are known. Throws `Failure` for what cannot be an answer (a redirect). */
+  pipe(headers: UpstreamResponse['headers']): AnswerPipe;
+  /** A status of 400 or more → failure. */
+  classify(response: UpstreamResponse): Failure;
+  /**
+   * Called once, at the end. With a failure: another credential may still be tried while the sink has not begun;
+   * afterwards the client was told inside the stream.
+   */
+  done(failure: Failure | undefined, usage: Usage | undefined): void;
 }
 
 const knownUrls = new Map<string, { origin: string; path: string }>();
@@ -62,21 +67,14 @@ export function splitUrl(url: string): { origin: string; path: string } {
 
 const errorBodyLimit = 1024 * 1024;
 
-/**
- * Resolves when the answer is complete, or broke after it had begun; rejects with `Failure` while another credential
- * may still be tried.
- */
-export function attempt(options: AttemptOptions): Promise<AttemptResult> {
-  return new Promise((resolve, reject) => {
-    new Attempt(options, resolve, reject).start();
-  });
+/** Never throws: `watcher.done` is told how it ended. */
+export function attempt(options: AttemptOptions): void {
+  new Attempt(options).start();
 }
 
 class Attempt implements Dispatcher.DispatchHandler {
   readonly #options: AttemptOptions;
-  readonly #resolve: (result: AttemptResult) => void;
-  readonly #reject: (failure: Failure) => void;
-  readonly #onAbort = (): void => this.#clientGone();
+  readonly #onLeave = (): void => this.#clientGone();
   #controller: Dispatcher.DispatchController | undefined;
   #pipe: AnswerPipe | undefined;
   #decoder: ReturnType<typeof createDecoder> | undefined;
@@ -94,19 +92,17 @@ class Attempt implements Dispatcher.DispatchHandler {
   #armedMs = 0;
   #sawByte = false;
 
-  constructor(options: AttemptOptions, resolve: (result: AttemptResult) => void, reject: (failure: Failure) => void) {
+  constructor(options: AttemptOptions) {
     this.#options = options;
-    this.#resolve = resolve;
-    this.#reject = reject;
   }
 
   start(): void {
-    const { request, dispatcher, signal, firstByteMs } = this.#options;
-    if (signal.aborted) {
+    const { request, dispatcher, presence, firstByteMs } = this.#options;
+    if (presence.left) {
       this.#fail(clientLeft());
       return;
     }
-    signal.addEventListener('abort', this.#onAbort, { once: true });
+    presence.onLeave(this.#onLeave);
     if (firstByteMs > 0) this.#arm(firstByteMs);
     try {
       const { origin, path } = splitUrl(request.url);
@@ -125,13 +121,13 @@ class Attempt implements Dispatcher.DispatchHandler {
     if (status < 200 || this.#settled) return;
     this.#status = status;
     this.#headers = headers;
-    this.#options.onHeaders?.(status, headers);
+    this.#options.watcher.onHeaders(status, headers);
     if (status >= 300) {
       this.#error = { chunks: [], size: 0 };
       return;
     }
     try {
-      this.#pipe = this.#options.pipe(status, headers);
+      this.#pipe = this.#options.watcher.pipe(headers);
     } catch (error) {
       this.#stop(error instanceof Failure ? error : networkFailure(error));
     }
@@ -141,7 +137,7 @@ class Attempt implements Dispatcher.DispatchHandler {
     if (this.#settled) return;
     if (!this.#sawByte) {
       this.#sawByte = true;
-      this.#options.onFirstByte?.();
+      this.#options.watcher.onFirstByte();
     }
     if (this.#timer !== undefined || this.#options.idleMs > 0) this.#arm(this.#options.idleMs);
     const error = this.#error;
@@ -227,7 +223,7 @@ class Attempt implements Dispatcher.DispatchHandler {
       sink.end();
     }
     this.#settle();
-    this.#resolve({ usage: pipe.usage, failure: undefined });
+    this.#options.watcher.done(undefined, pipe.usage);
   }
 
   #send(out: Bytes, pipe: AnswerPipe): void {
@@ -272,7 +268,7 @@ class Attempt implements Dispatcher.DispatchHandler {
     if (told.length > 0) sink.write(told);
     sink.end();
     this.#settle();
-    this.#resolve({ usage: pipe.usage, failure });
+    this.#options.watcher.done(failure, pipe.usage);
   }
 
   #stop(failure: Failure): void {
@@ -289,17 +285,14 @@ class Attempt implements Dispatcher.DispatchHandler {
     } catch {
       body = '';
     }
-    return this.#options.classify({ status: this.#status, headers: this.#headers, body });
+    return this.#options.watcher.classify({ status: this.#status, headers: this.#headers, body });
   }
 
   #clientGone(): void {
     if (this.#settled) return;
-    const usage = this.#pipe?.usage;
-    const begun = this.#options.sink.begun;
     this.#settle();
     this.#controller?.abort(new Error('client left'));
-    if (begun) this.#resolve({ usage, failure: clientLeft() });
-    else this.#reject(clientLeft());
+    this.#options.watcher.done(clientLeft(), this.#options.sink.begun ? this.#pipe?.usage : undefined);
   }
 
   #arm(ms: number): void {
@@ -328,13 +321,13 @@ class Attempt implements Dispatcher.DispatchHandler {
   #fail(failure: Failure): void {
     if (this.#settled) return;
     this.#settle();
-    this.#reject(failure);
+    this.#options.watcher.done(failure, undefined);
   }
 
   #settle(): void {
     this.#settled = true;
     if (this.#timer) clearTimeout(this.#timer);
-    this.#options.signal.removeEventListener('abort', this.#onAbort);
+    this.#options.presence.off(this.#onLeave);
     this.#decoder?.destroy();
   }
 }

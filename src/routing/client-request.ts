@@ -3,6 +3,7 @@ import { Failure, invalidRequest } from '../failure.ts';
 import type { ChatRequest, JsonObject, ProtocolId } from '../protocols/neutral.ts';
 import type { Protocol } from '../protocols/protocol.ts';
 import type { Operation } from '../providers/provider.ts';
+import type { ClientPresence } from './presence.ts';
 import type { RequestRecorder } from './recorder.ts';
 import {
   type BodyScan,
@@ -32,18 +33,18 @@ export interface ClientRequestOptions {
   /** How the client speaks: requests are decoded and answers encoded with it. */
   protocol: Protocol;
   /** Legacy completions: an older form of `openai-chat`. */
-  face?: Face;
+  face?: Face | undefined;
   operation: Operation;
   /** Model and stream flag when the URL carries them (Gemini). */
-  model?: string;
-  stream?: boolean;
+  model?: string | undefined;
+  stream?: boolean | undefined;
   bytes: Buffer;
   headers: Headers;
   /** Hex digest of the client's key; `''` when none is asked for. */
   clientKey: string;
   /** Method and path, for usage without keys. */
   endpoint: string;
-  signal: AbortSignal;
+  presence: ClientPresence;
   /** Only while full request logs are on. */
   recorder?: RequestRecorder | undefined;
   /** Whether a request for this model is going to be translated: its body is then parsed at once, not scanned first. */
@@ -66,7 +67,7 @@ export class ClientRequest {
   readonly headers: Headers;
   readonly clientKey: string;
   readonly endpoint: string;
-  readonly signal: AbortSignal;
+  readonly presence: ClientPresence;
   readonly recorder: RequestRecorder | undefined;
   #json: JsonObject | undefined;
   #jsonTaken = false;
@@ -82,7 +83,7 @@ export class ClientRequest {
     this.headers = options.headers;
     this.clientKey = options.clientKey;
     this.endpoint = options.endpoint;
-    this.signal = options.signal;
+    this.presence = options.presence;
     this.recorder = options.recorder;
     const likely = options.bytes.length < worthAsking ? undefined : (options.model ?? leadingModel(options.bytes));
     const scan =

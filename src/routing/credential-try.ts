@@ -1,35 +1,19 @@
 // One credential's part in a request: its token, its provider's own retries, one refresh on 401, one attempt at a time.
 // Source: spec/routing.md D11; spec/upstreams.md §1.1, §8 row 14.
-import type { Dispatcher } from 'undici';
-import type { Config } from '../config/index.ts';
 import type { Credential } from '../credentials/credential.ts';
-import { Failure } from '../failure.ts';
-import type { Usage } from '../protocols/neutral.ts';
+import { Failure, failureOf } from '../failure.ts';
 import { splitSuffix } from '../protocols/thinking/index.ts';
 import { providers } from '../providers/index.ts';
-import type { Provider, UpstreamCall, UpstreamResponse } from '../providers/provider.ts';
-import { buildPipe } from './answer/build.ts';
-import { type AnswerSink, attempt, networkFailure, splitUrl } from './attempt.ts';
-import { type ClientRequest, clientLeft } from './client-request.ts';
-import type { AttemptRecord, DispatchDeps, RequestTrace, Target } from './dispatch-types.ts';
-import { prepare } from './prepare.ts';
-import type { ExchangeRecorder } from './recorder.ts';
+import type { Provider, UpstreamCall } from '../providers/provider.ts';
+import { clientLeft } from './client-request.ts';
+import type { DispatchDeps } from './dispatch-types.ts';
 import { sleep } from './retry-rules.ts';
 import type { Picked } from './router.ts';
+import { send } from './sending.ts';
+import type { Trial } from './trial.ts';
 
 /** Longest stay with one credential while its provider asks for another try (spec/upstreams.md §2.8). */
 const maxVariants = 8;
-
-/** The request that a credential is tried for. */
-export interface Trial {
-  target: Target;
-  client: ClientRequest;
-  sink: AnswerSink;
-  trace: RequestTrace;
-  config: Config;
-  /** Affinity key. */
-  session: string | undefined;
-}
 
 export class CredentialTry {
   readonly #deps: DispatchDeps;
@@ -73,13 +57,31 @@ export class CredentialTry {
     }
   }
 
-  async #once(): Promise<Failure | undefined> {
+  #once(): Promise<Failure | undefined> {
     try {
       const token = this.#token();
-      return await this.#send(typeof token === 'string' ? token : await token);
+      return typeof token === 'string' ? this.#send(token) : this.#sendLater(token);
     } catch (error) {
-      return error instanceof Failure ? error : internal(error);
+      return Promise.resolve(failureOf(error));
     }
+  }
+
+  async #sendLater(token: Promise<string>): Promise<Failure | undefined> {
+    try {
+      return await this.#send(await token);
+    } catch (error) {
+      return failureOf(error);
+    }
+  }
+
+  #send(token: string): Promise<Failure | undefined> {
+    const picked = this.#picked;
+    return send(this.#deps, this.#trial, {
+      picked,
+      provider: this.#provider,
+      call: this.#call(token),
+      suffix: splitSuffix(picked.route.upstream).thinking ?? this.#trial.target.suffix,
+    });
   }
 
   /** After a 401: true when the token was refreshed, once per request and credential (D11). */
@@ -88,7 +90,7 @@ export class CredentialTry {
     if (!refused || this.#refreshed || !this.#canRefresh()) return false;
     this.#refreshed = true;
     try {
-      const { signal } = this.#trial.client;
+      const { signal } = this.#trial.client.presence;
       this.#credential = await this.#deps.tokens.ensureFresh(this.#credential, { force: true, signal });
       return true;
     } catch {
@@ -102,7 +104,7 @@ export class CredentialTry {
     const again = tries < maxVariants ? this.#provider.upstream.retry?.(failure, this.#call('')) : undefined;
     if (again === undefined) return false;
     const wait = this.#deps.sleep ?? sleep;
-    if (again.waitMs > 0 && !(await wait(again.waitMs, this.#trial.client.signal))) return false;
+    if (again.waitMs > 0 && !(await wait(again.waitMs, this.#trial.client.presence.signal))) return false;
     this.#variant = again.variant;
     return true;
   }
@@ -122,7 +124,7 @@ export class CredentialTry {
 
   async #freshToken(): Promise<string> {
     const credential = this.#credential;
-    const { signal } = this.#trial.client;
+    const { signal } = this.#trial.client.presence;
     const usable = credential.expiresAt !== undefined && credential.expiresAt > this.#deps.now();
     try {
       this.#credential = await this.#deps.tokens.ensureFresh(credential, { signal });
@@ -161,108 +163,4 @@ export class CredentialTry {
       variant: this.#variant,
     };
   }
-
-  async #send(token: string): Promise<Failure | undefined> {
-    const { target, client, sink, trace, config } = this.#trial;
-    const provider = this.#provider;
-    const picked = this.#picked;
-    const credential = this.#credential;
-    const { now } = this.#deps;
-    const call = this.#call(token);
-    const suffix = splitSuffix(picked.route.upstream).thinking ?? target.suffix;
-    const startedAt = now();
-    const record: AttemptRecord = {
-      credential,
-      provider: credential.providerKey,
-      upstreamModel: call.model,
-      startedAt,
-      tookMs: 0,
-      firstByteMs: undefined,
-      status: 0,
-      failure: undefined,
-      usage: undefined,
-    };
-    trace.attempts.push(record);
-    let exchange: ExchangeRecorder | undefined;
-    // A request that cannot be written for this upstream is no attempt.
-    let written = false;
-    const finish = (failure: Failure | undefined, usage: Usage | undefined): void => {
-      record.tookMs = now() - startedAt;
-      record.failure = failure;
-      record.usage = usage;
-      if (record.status === 0) record.status = failure?.status ?? 0;
-      exchange?.end(failure);
-      if (written) this.#deps.observe?.attempt(client, record);
-    };
-    try {
-      const prepared = prepare({ client, call, provider, route: picked.route, base: target.base, suffix });
-      written = true;
-      const dispatcher = this.#dispatcher(credential, prepared.request.url);
-      exchange = client.recorder?.exchange(credential, prepared.request);
-      const result = await attempt({
-        request: prepared.request,
-        dispatcher,
-        sink,
-        signal: client.signal,
-        firstByteMs: config['first-byte-timeout-seconds'] * 1000,
-        idleMs: config['idle-timeout-seconds'] * 1000,
-        classify: (response) => {
-          exchange?.body(response.body);
-          return provider.upstream.classify(response, call);
-        },
-        pipe: (_, headers) => {
-          const pipe = buildPipe(
-            {
-              client,
-              call,
-              provider,
-              native: prepared.native,
-              same: prepared.same,
-              expectStream: prepared.request.stream,
-              fallback: trace.answeredBy !== undefined,
-            },
-            headers,
-          );
-          return exchange === undefined ? pipe : exchange.tap(pipe);
-        },
-        onHeaders: (status, headers) => {
-          record.status = status;
-          exchange?.head(status, headers);
-          this.#readQuota(headers);
-        },
-        onFirstByte: () => {
-          record.firstByteMs = now() - startedAt;
-        },
-      });
-      finish(result.failure, result.usage);
-      return result.failure;
-    } catch (error) {
-      const failure = error instanceof Failure ? error : internal(error);
-      finish(failure, undefined);
-      throw failure;
-    }
-  }
-
-  #dispatcher(credential: Credential, url: string): Dispatcher {
-    try {
-      return this.#deps.dispatcherFor(credential.proxyUrl, splitUrl(url).origin);
-    } catch (error) {
-      throw networkFailure(error);
-    }
-  }
-
-  #readQuota(headers: UpstreamResponse['headers']): void {
-    const report = this.#provider.upstream.quota?.(headers, this.#deps.now());
-    if (report) this.#picked.candidate.state.quota = report;
-  }
-}
-
-function internal(error: unknown): Failure {
-  return new Failure({
-    kind: 'internal',
-    status: 500,
-    message: 'internal error; the log has the details',
-    scope: 'request',
-    cause: error,
-  });
 }

@@ -30,7 +30,7 @@ export class DispatchLoop {
     let failure = await this.#serve(primary, client, sink, trace, config);
     if (failure === undefined) return;
     for (const name of fallbacksFor(config, primary.base, failure)) {
-      if (sink.begun || client.signal.aborted) break;
+      if (sink.begun || client.presence.left) break;
       let target: Target;
       try {
         target = this.#target(name);
@@ -87,13 +87,13 @@ export class DispatchLoop {
       const tried = new Set<string>();
       let executed = 0;
       while (config['max-retry-credentials'] === 0 || executed < config['max-retry-credentials']) {
-        if (client.signal.aborted) return clientLeft();
+        if (client.presence.left) return clientLeft();
         const picked = router.pick(target.entry, { tried, session });
         if (picked === undefined) {
           if (router.isBusy(target.entry, tried)) {
             const left = config['queue-timeout-seconds'] * 1000 - (this.#deps.now() - started);
-            if (left > 0 && (await router.placeFree(left, client.signal))) continue;
-            if (client.signal.aborted) return clientLeft();
+            if (left > 0 && (await router.placeFree(left, client.presence.signal))) continue;
+            if (client.presence.left) return clientLeft();
             last ??= busy(client.model);
           }
           break;
@@ -124,7 +124,7 @@ export class DispatchLoop {
       }
       const wait = this.#waitBeforeRound(target.entry, round, last, config);
       if (wait === undefined) break;
-      if (!(await this.#sleep(wait, client.signal))) return clientLeft();
+      if (!(await this.#sleep(wait, client.presence.signal))) return clientLeft();
       round++;
     }
     return this.#final(target.entry, client, last);

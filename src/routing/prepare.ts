@@ -9,7 +9,7 @@ import type { Provider, UpstreamCall, UpstreamRequest } from '../providers/provi
 import type { ClientRequest } from './client-request.ts';
 import { type PayloadRules, payloadRules } from './payload-rules.ts';
 import type { Route } from './registry.ts';
-import { splice } from './scan.ts';
+import { member, splice } from './scan.ts';
 
 export interface Prepared {
   request: UpstreamRequest;
@@ -46,9 +46,8 @@ export function prepare(options: PrepareOptions): Prepared {
 function splicedBody(client: ClientRequest, call: UpstreamCall, provider: Provider): Buffer | undefined {
   const { scan } = client;
   if (scan === undefined || client.face !== undefined || provider.upstream.passThrough === undefined) return undefined;
-  const keys = new Set<string>();
-  for (const found of scan.members) keys.add(found.name);
-  const add = provider.upstream.passThrough({ model: client.model, stream: client.stream, keys }, call);
+  const has = (name: string): boolean => member(scan, name) !== undefined;
+  const add = provider.upstream.passThrough({ model: client.model, stream: client.stream, has }, call);
   if (add === undefined) return undefined;
   const replace: Record<string, string> = client.model === call.model ? {} : { model: JSON.stringify(call.model) };
   return splice(client.bytes, scan, replace, add);

@@ -44,7 +44,8 @@ export function scanObject(bytes: Buffer): BodyScan | ScanLimit | undefined {
   if (bytes[i] !== 0x7b) return undefined;
   nextQuote = -1;
   nextBackslash = -1;
-  const names = new Set<string>();
+  /** Names of the members so far, once they are more than a few. */
+  let names: Set<string> | undefined;
   let items = 0;
   let name = '';
   let from = 0;
@@ -67,9 +68,11 @@ export function scanObject(bytes: Buffer): BodyScan | ScanLimit | undefined {
         if (end < 0) return undefined;
         if (depth === 1) {
           name = bytes.toString('latin1', i + 1, end - 1);
-          if (name.includes('\\') || names.has(name)) return undefined;
-          if (names.size === maxMembers) return 'members';
-          names.add(name);
+          if (members.length === few) names = new Set(members.map((known) => known.name));
+          const repeated = names === undefined ? isAmong(members, name) : names.has(name);
+          if (repeated || name.includes('\\')) return undefined;
+          if (members.length === maxMembers) return 'members';
+          names?.add(name);
           items = 0;
         }
         i = skipSpace(bytes, end);
@@ -121,6 +124,14 @@ export function scanObject(bytes: Buffer): BodyScan | ScanLimit | undefined {
       return skipSpace(bytes, i) === length ? { members, end: i - 1 } : undefined;
     }
   }
+}
+
+/** So many members are compared one by one: a set costs more. */
+const few = 16;
+
+function isAmong(members: readonly Member[], name: string): boolean {
+  for (const member of members) if (member.name === name) return true;
+  return false;
 }
 
 function skipSpace(bytes: Buffer, from: number): number {
@@ -217,6 +228,7 @@ const scalar = /^(?:true|false|null|-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?)
 
 function scalarEnd(bytes: Buffer, from: number): number {
   let i = from;
+  let digits = true;
   for (let byte = bytes[i]; byte !== undefined; byte = bytes[++i]) {
     if (
       byte === 0x2c ||
@@ -229,7 +241,10 @@ function scalarEnd(bytes: Buffer, from: number): number {
     )
       break;
     if (i - from > 400) return -1;
+    digits &&= byte >= 0x30 && byte <= 0x39;
   }
+  // Plain integers need no expression; a zero in front is for the expression to judge.
+  if (digits && i > from && bytes[from] !== 0x30) return i;
   return scalar.test(bytes.toString('latin1', from, i)) ? i : -1;
 }
 

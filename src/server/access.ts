@@ -34,23 +34,29 @@ export function keyRing(keys: readonly string[]): KeyRing {
 }
 
 /** Everything that may be a key, in the order of the sheet. */
-export function* presentedKeys(request: IncomingMessage): Generator<string> {
+export function presentedKeys(request: IncomingMessage): string[] {
   const { headers } = request;
+  const keys: string[] = [];
   const authorization = headers.authorization?.trim();
-  if (authorization) {
-    const bearer = /^bearer\s+(.+)$/i.exec(authorization);
-    yield bearer ? (bearer[1] as string).trim() : authorization;
-  }
+  if (authorization) keys.push(bearerToken(authorization));
   for (const name of ['x-goog-api-key', 'x-api-key'] as const) {
     const value = headers[name];
-    if (typeof value === 'string' && value.trim() !== '') yield value.trim();
+    if (typeof value === 'string' && value.trim() !== '') keys.push(value.trim());
   }
   const url = request.url ?? '';
   const query = url.indexOf('?');
-  if (query < 0) return;
+  if (query < 0) return keys;
   const parameters = new URLSearchParams(url.slice(query + 1));
   for (const name of ['key', 'auth_token']) {
     const value = parameters.get(name)?.trim();
-    if (value) yield value;
+    if (value) keys.push(value);
   }
+  return keys;
+}
+
+/** What follows `Bearer`; the whole value when it names no scheme. */
+function bearerToken(authorization: string): string {
+  if (authorization.startsWith('Bearer ')) return authorization.slice(7).trim();
+  const bearer = /^bearer\s+(.+)$/i.exec(authorization);
+  return bearer ? (bearer[1] as string).trim() : authorization;
 }

@@ -2,7 +2,7 @@
 import http, { type IncomingMessage, type ServerResponse } from 'node:http';
 import fastify, { type FastifyInstance } from 'fastify';
 import type { Config } from '../config/index.ts';
-import { Failure } from '../failure.ts';
+import { Failure, failureOf } from '../failure.ts';
 import { protocols } from '../protocols/index.ts';
 import type { Protocol } from '../protocols/protocol.ts';
 import type { ModelRegistry } from '../routing/registry.ts';
@@ -153,7 +153,7 @@ function modelRoutes(app: FastifyInstance, deps: AppDeps): void {
         if (deps.keys().check(raw) === undefined) throw unauthorized(raw);
         writeJson(reply.raw, 200, JSON.stringify(answer(raw, (request.params as { '*'?: string })['*'] ?? '')));
       } catch (error) {
-        refuse(raw, reply.raw, error instanceof Failure ? error : internal(error));
+        refuse(raw, reply.raw, failureOf(error));
       }
     });
   };
@@ -269,16 +269,6 @@ function foreignSite(): Failure {
     code: 'foreign_origin',
     message: 'requests from other web sites are refused while no api-keys are configured: set api-keys and send one',
     scope: 'request',
-  });
-}
-
-function internal(error: unknown): Failure {
-  return new Failure({
-    kind: 'internal',
-    status: 500,
-    message: 'internal error; the log has the details',
-    scope: 'request',
-    cause: error,
   });
 }
 

@@ -2,9 +2,13 @@
 import type { IncomingMessage } from 'node:http';
 import { Failure, invalidRequest } from '../failure.ts';
 import { DecodeError, decodeBody } from '../net/decode.ts';
+import type { ClientPresence } from '../routing/presence.ts';
 
-/** Rejects with `Failure`: 413 over `limit` bytes, 415 for an unknown encoding, 400 for a broken one. */
-export function readBody(request: IncomingMessage, limit: number): Promise<Buffer> {
+/**
+ * Rejects with `Failure`: 413 over `limit` bytes, 415 for an unknown encoding, 400 for a broken one, 408 when nothing
+ * comes any more, 499 when the client leaves.
+ */
+export function readBody(request: IncomingMessage, limit: number, presence: ClientPresence): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     const announced = Number(request.headers['content-length'] ?? 0);
     if (announced > limit) {
@@ -13,32 +17,62 @@ export function readBody(request: IncomingMessage, limit: number): Promise<Buffe
     }
     const chunks: Buffer[] = [];
     let size = 0;
-    const silence = setTimeout(() => reject(silent()), silenceMs);
+    const reading: Reading = { silentLooks: 0, silent: () => reject(silent()) };
+    const left = (): void => {
+      unfinished.delete(reading);
+      reject(gone());
+    };
     const onData = (chunk: Buffer): void => {
       size += chunk.length;
-      silence.refresh();
+      reading.silentLooks = 0;
       if (size > limit) {
         request.off('data', onData);
-        clearTimeout(silence);
+        unfinished.delete(reading);
         refuse(request, reject, limit);
         return;
       }
       chunks.push(chunk);
     };
+    watch(reading);
+    presence.onLeave(left);
     request.on('data', onData);
+    request.on('error', left);
     request.on('end', () => {
-      clearTimeout(silence);
+      unfinished.delete(reading);
+      presence.off(left);
       const received = joined(chunks);
       const encoding = request.headers['content-encoding'];
       if (encoding === undefined || encoding === 'identity') resolve(received);
       else decoded(received, encoding, limit, resolve, reject);
     });
-    request.on('error', () => reject(gone()));
-    request.on('close', () => {
-      clearTimeout(silence);
-      if (!request.complete) reject(gone());
-    });
   });
+}
+
+/** A body on its way. */
+interface Reading {
+  /** Looks since its last byte. */
+  silentLooks: number;
+  silent(): void;
+}
+
+const unfinished = new Set<Reading>();
+let looking: NodeJS.Timeout | undefined;
+
+/** One timer looks at all bodies: most are complete before it comes, and a timer for each is felt. */
+function watch(reading: Reading): void {
+  unfinished.add(reading);
+  looking ??= setInterval(look, lookEveryMs).unref();
+}
+
+function look(): void {
+  for (const reading of unfinished) {
+    if (++reading.silentLooks <= silenceMs / lookEveryMs) continue;
+    unfinished.delete(reading);
+    reading.silent();
+  }
+  if (unfinished.size > 0) return;
+  clearInterval(looking);
+  looking = undefined;
 }
 
 /**
@@ -58,6 +92,7 @@ function joined(chunks: readonly Buffer[]): Buffer {
 
 /** ms without a byte of a body that is not complete: a slow link sends more often than this. */
 const silenceMs = 60_000;
+const lookEveryMs = 2_000;
 
 function silent(): Failure {
   return new Failure({

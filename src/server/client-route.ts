@@ -1,13 +1,14 @@
 // The way of every client request through the server: access, body, dispatch, answer, one log line.
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Config } from '../config/index.ts';
-import { Failure } from '../failure.ts';
+import { Failure, failureOf } from '../failure.ts';
 import type { RequestLog } from '../observe/request-log.ts';
 import type { ProtocolId } from '../protocols/neutral.ts';
 import type { Protocol } from '../protocols/protocol.ts';
 import type { Operation } from '../providers/provider.ts';
 import { ClientRequest, type Face } from '../routing/client-request.ts';
 import type { DispatchLoop, RequestTrace } from '../routing/dispatch.ts';
+import { ClientPresence } from '../routing/presence.ts';
 import { type KeyRing, presentedKeys } from './access.ts';
 import { failureText, ResponseSink, writeFailure } from './answer.ts';
 import { readBody } from './body.ts';
@@ -80,12 +81,18 @@ export class ClientLimiter {
   }
 }
 
+const hexPairs = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'));
+const hexTriples = Array.from({ length: 4096 }, (_, bits) => bits.toString(16).padStart(3, '0'));
+
+/** Eight hexadecimal digits, for logs and the `x-request-id` header: to tell requests apart, not to keep secret. */
 export function requestId(): string {
-  return ((Math.random() * 0x1_0000_0000) >>> 0).toString(16).padStart(8, '0');
+  const bits = (Math.random() * 0x1_0000_0000) >>> 0;
+  const [a, b, c] = [hexTriples[bits >>> 20], hexTriples[(bits >>> 8) & 4095], hexPairs[bits & 255]];
+  return (a as string) + (b as string) + (c as string);
 }
 
 export function unauthorized(request: IncomingMessage): Failure {
-  const missing = presentedKeys(request).next().done;
+  const missing = presentedKeys(request).length === 0;
   return new Failure({
     kind: 'unauthorized',
     status: 401,
@@ -107,9 +114,9 @@ export async function serveClient(
   const config = deps.config();
   const trace: RequestTrace = { attempts: [], answeredBy: undefined };
   // Armed before the first await: a client that leaves in any phase is noticed (lab finding, 0 of 50 otherwise).
-  const abort = new AbortController();
+  const presence = new ClientPresence();
   response.on('close', () => {
-    if (!response.writableFinished) abort.abort();
+    if (!response.writableFinished) presence.leave();
   });
   response.on('error', noop);
   const recorder = config['request-log'] ? deps.requestLog?.open(id, request, response) : undefined;
@@ -127,16 +134,20 @@ export async function serveClient(
       throw unauthorized(request);
     }
     clientKey = key;
-    bytes = await readBody(request, config['body-limit-mb'] * 1024 * 1024);
+    bytes = await readBody(request, config['body-limit-mb'] * 1024 * 1024, presence);
     recorder?.body(bytes);
     client = new ClientRequest({
       id,
-      ...facts,
+      protocol: facts.protocol,
+      face: facts.face,
+      operation: facts.operation,
+      model: facts.model,
+      stream: facts.stream,
       bytes,
       headers: request.headers,
       clientKey,
       endpoint: `${request.method} ${pathOf(request)}`,
-      signal: abort.signal,
+      presence,
       recorder,
       parsesAnyway: (model) => deps.loop.parsesAnyway(facts.protocol.id, model),
     });
@@ -156,7 +167,7 @@ export async function serveClient(
     else await deps.loop.run(client, sink, trace);
     failure = trace.attempts.at(-1)?.failure;
   } catch (error) {
-    failure = error instanceof Failure ? error : internalFailure(error);
+    failure = failureOf(error);
     answerFailure(facts.protocol, failure, response, sink, client, id);
   } finally {
     sink?.stop();
@@ -254,15 +265,5 @@ function tooManyAtOnce(limit: number): Failure {
     message: `this client key has ${limit} requests under way already (client-max-concurrency)`,
     retryAfterMs: 1000,
     scope: 'request',
-  });
-}
-
-function internalFailure(error: unknown): Failure {
-  return new Failure({
-    kind: 'internal',
-    status: 500,
-    message: 'internal error; the log has the details',
-    scope: 'request',
-    cause: error,
   });
 }

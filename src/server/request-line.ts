@@ -1,4 +1,5 @@
 // One log line per request: what was asked, who answered, how often it was tried (spec/config.md §11.1).
+import type { Credential } from '../credentials/credential.ts';
 import { secretsOf } from '../observe/credential-secrets.ts';
 import type { Log } from '../observe/log.ts';
 import { scrub } from '../observe/redact-headers.ts';
@@ -9,17 +10,29 @@ export function requestLine(log: Log, summary: RequestSummary): void {
   const { status, trace, failure } = summary;
   const level = status >= 500 ? 'error' : status >= 400 ? 'warn' : 'info';
   if (level === 'info' && !log.enabled('info')) return;
-  const last = trace.attempts.at(-1);
+  const last = trace.attempts[trace.attempts.length - 1];
   let json = `{"level":"${level}","time":${Date.now()},"scope":"request","requestId":"${summary.id}"`;
   if (summary.model !== undefined) json += `,"model":${quoted(summary.model.slice(0, 128))}`;
   if (last) {
-    json += `,"provider":${quoted(last.provider)},"credential":${quoted(maskEmail(last.credential.label))},"attempts":${trace.attempts.length}`;
+    json += `${answeredBy(last.credential)}${trace.attempts.length}`;
   }
   if (trace.answeredBy !== undefined) json += `,"answered_by":${quoted(trace.answeredBy)}`;
   if (failure && failure.kind !== 'aborted') json += `,"error":${quoted(quotable(failure.message, summary))}`;
-  log.record(`${json},"message":"${accessText(summary)}"}\n`);
+  log.record(`${json},"message":"${accessText(summary)}"}\n`, level === 'info');
   if (failure?.kind === 'internal')
     log.error('internal error', { scope: 'request', requestId: summary.id, stack: stackOf(failure.cause) });
+}
+
+const answerers = new WeakMap<Credential, string>();
+
+/** The same for every request that a credential answers, so it is written once. */
+function answeredBy(credential: Credential): string {
+  let text = answerers.get(credential);
+  if (text === undefined) {
+    text = `,"provider":${quoted(credential.providerKey)},"credential":${quoted(maskEmail(credential.label))},"attempts":`;
+    answerers.set(credential, text);
+  }
+  return text;
 }
 
 /** A JSON string. Escaping is the rare case. */
@@ -35,10 +48,22 @@ function quotable(message: string, { trace }: RequestSummary): string {
 }
 
 /** `200 |         23ms |       127.0.0.1 | POST    "/v1/chat/completions"`, written for the inside of a JSON string. */
-function accessText({ status, tookMs, address, method, path }: RequestSummary): string {
+function accessText(summary: RequestSummary): string {
+  const { status, tookMs } = summary;
   const took = tookMs >= 60_000 ? `${Math.round(tookMs / 1000)}s` : `${Math.round(tookMs)}ms`;
-  const peer = address.startsWith('::ffff:') ? address.slice(7) : address;
-  return `${String(status).padStart(3)} | ${took.padStart(13)} | ${peer.padStart(15)} | ${method.padEnd(7)} \\${quoted(path.slice(0, 256)).slice(0, -1)}\\"`;
+  return `${status} | ${took.padStart(13)} | ${asked(summary)}`;
+}
+
+/** Most requests come from where the one before came from, and ask for the same. */
+let before = { address: '', method: '', path: '', text: '' };
+
+function asked({ address, method, path }: RequestSummary): string {
+  if (before.path !== path || before.address !== address || before.method !== method) {
+    const peer = address.startsWith('::ffff:') ? address.slice(7) : address;
+    const text = `${peer.padStart(15)} | ${method.padEnd(7)} \\${quoted(path.slice(0, 256)).slice(0, -1)}\\"`;
+    before = { address, method, path, text };
+  }
+  return before.text;
 }
 
 function stackOf(cause: unknown): string {

@@ -3,7 +3,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { Dispatcher } from 'undici';
-import { Failure, invalidRequest } from '../failure.ts';
+import { Failure, failureOf, invalidRequest } from '../failure.ts';
 import { acceptKey, closeCode, WebSocketPeer } from '../net/websocket.ts';
 import { isObject } from '../protocols/json.ts';
 import type { JsonObject } from '../protocols/neutral.ts';
@@ -14,6 +14,7 @@ import type { Bytes } from '../routing/answer/pipe.ts';
 import type { AnswerSink } from '../routing/attempt.ts';
 import { ClientRequest } from '../routing/client-request.ts';
 import type { DispatchLoop, RequestTrace } from '../routing/dispatch.ts';
+import { ClientPresence } from '../routing/presence.ts';
 import { type ClientRouteDeps, pathOf, requestId, unauthorized } from './client-route.ts';
 import { isForeignSite } from './origin.ts';
 import { ResponseTranscripts } from './response-transcripts.ts';
@@ -90,7 +91,7 @@ class Session {
   readonly #pulse: NodeJS.Timeout;
   #pulses = 0;
   #drainedFor = 0;
-  #abort: AbortController | undefined;
+  #presence: ClientPresence | undefined;
   #busy = false;
 
   constructor(deps: ResponsesSocketDeps, request: IncomingMessage, socket: Duplex, head: Buffer, clientKey: string) {
@@ -141,8 +142,8 @@ class Session {
     const id = requestId();
     const started = performance.now();
     const trace: RequestTrace = { attempts: [], answeredBy: undefined };
-    const abort = new AbortController();
-    this.#abort = abort;
+    const presence = new ClientPresence();
+    this.#presence = presence;
     const config = this.#deps.config();
     let client: ClientRequest | undefined;
     let failure: Failure | undefined;
@@ -161,7 +162,7 @@ class Session {
         headers: this.#request.headers,
         clientKey: this.#clientKey,
         endpoint: 'GET /v1/responses',
-        signal: abort.signal,
+        presence,
       });
       entered = this.#deps.limiter.enter(this.#clientKey, config['client-max-concurrency']);
       if (!entered)
@@ -174,16 +175,7 @@ class Session {
       await this.#loop.run(client, sink, trace);
       failure = trace.attempts.at(-1)?.failure;
     } catch (error) {
-      failure =
-        error instanceof Failure
-          ? error
-          : new Failure({
-              kind: 'internal',
-              status: 500,
-              message: 'internal error; the log has the details',
-              scope: 'request',
-              cause: error,
-            });
+      failure = failureOf(error);
       if (failure.kind !== 'aborted') this.#peer.send(errorFrame(failure));
     } finally {
       if (entered) this.#deps.limiter.leave(this.#clientKey);
@@ -227,7 +219,7 @@ class Session {
   #ended(): void {
     clearInterval(this.#pulse);
     this.#waiting.length = 0;
-    this.#abort?.abort();
+    this.#presence?.leave();
     this.#upstreams.close();
   }
 }

@@ -32,7 +32,11 @@ test('streams ask for usage until the upstream refuses the field, then never aga
 
 test('bytes pass through unless something in them must be looked at', () => {
   const call = callTo('http://b/v1', { stream: true });
-  const scan = (...keys: string[]) => ({ model: 'm', stream: true, keys: new Set(['model', 'messages', ...keys]) });
+  const scan = (...keys: string[]) => ({
+    model: 'm',
+    stream: true,
+    has: (name: string) => ['model', 'messages', ...keys].includes(name),
+  });
   assert.deepEqual(upstream.passThrough?.(scan(), call), { stream_options: '{"include_usage":true}' });
   assert.deepEqual(upstream.passThrough?.({ ...scan(), stream: false }, callTo('http://b/v1')), {});
   assert.equal(upstream.passThrough?.(scan('reasoning_effort'), call), undefined);

@@ -4,6 +4,7 @@ import { describe, test } from 'node:test';
 import { Failure } from '../../src/failure.ts';
 import { protocols } from '../../src/protocols/index.ts';
 import { ClientRequest } from '../../src/routing/client-request.ts';
+import { ClientPresence } from '../../src/routing/presence.ts';
 
 /** Short bodies are always scanned: these are long. */
 const long = (text: string) => text + ' '.repeat(5_000);
@@ -18,7 +19,7 @@ const read = (text: string, parses: boolean) => {
     headers: {},
     clientKey: '',
     endpoint: 'POST /v1/messages',
-    signal: new AbortController().signal,
+    presence: new ClientPresence(),
     parsesAnyway: (model) => {
       asked.push(model);
       return parses;

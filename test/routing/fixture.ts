@@ -8,6 +8,7 @@ import type { Bytes } from '../../src/routing/answer/pipe.ts';
 import type { AnswerSink } from '../../src/routing/attempt.ts';
 import { ClientRequest } from '../../src/routing/client-request.ts';
 import { DispatchLoop, type RequestTrace, type TokenSource } from '../../src/routing/dispatch.ts';
+import { ClientPresence } from '../../src/routing/presence.ts';
 import { Router } from '../../src/routing/router.ts';
 import { Secret } from '../../src/secret.ts';
 import { credential } from './simulator.ts';
@@ -207,7 +208,7 @@ export function world(options: {
         headers,
         clientKey: 'client',
         endpoint: 'POST /v1/chat/completions',
-        signal: signal ?? new AbortController().signal,
+        presence: presenceOf(signal),
       });
       const sink = new RecordingSink();
       const trace: RequestTrace = { attempts: [], answeredBy: undefined };
@@ -219,6 +220,12 @@ export function world(options: {
       }
     },
   };
+}
+
+function presenceOf(signal: AbortSignal | undefined): ClientPresence {
+  const presence = new ClientPresence();
+  signal?.addEventListener('abort', () => presence.leave());
+  return presence;
 }
 
 /** A credential of an OpenAI-compatible upstream whose token is its id. */

@@ -47,14 +47,14 @@ export const upstream: Upstream = {
 /** The client's bytes go up as they are unless a thinking level or its own `stream_options` must be looked at. */
 function passThrough(scan: BodyFacts, call: UpstreamCall): Record<string, string> | undefined {
   if (call.operation !== 'generate') return undefined;
-  if (scan.keys.has('reasoning_effort') || scan.keys.has('stream_options')) return undefined;
+  if (scan.has('reasoning_effort') || scan.has('stream_options')) return undefined;
   const { stream_options } = askForUsage({ stream: scan.stream }, baseUrl(call));
   return stream_options === undefined ? {} : { stream_options: JSON.stringify(stream_options) };
 }
 
 function baseUrl(call: UpstreamCall): string {
-  const base = call.credential.baseUrl?.replace(/\/+$/, '');
-  if (base) return base;
+  const base = call.credential.baseUrl;
+  if (base) return base.endsWith('/') ? base.replace(/\/+$/, '') : base;
   throw new Failure({ kind: 'unauthorized', status: 401, message: 'missing provider baseURL', scope: 'credential' });
 }
 
