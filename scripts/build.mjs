@@ -28,13 +28,19 @@ const { version } = JSON.parse(readFileSync('package.json', 'utf8'));
 const commit = gitCommit();
 mkdirSync('dist', { recursive: true });
 
-/** Neither side speaks HTTP/2 here, but fastify and undici load node:http2 at every start: 3 MB. */
-const withoutHttp2 = {
-  name: 'without-http2',
+/**
+ * What libraries load at every start and never use here: neither side speaks HTTP/2 (3 MB), and the log has no worker
+ * threads.
+ */
+const withoutUnused = {
+  name: 'without-unused',
   setup(bundle) {
     const nothing = { contents: 'module.exports = {};' };
-    bundle.onResolve({ filter: /^node:http2$/ }, () => ({ path: 'http2', namespace: 'nothing' }));
-    bundle.onLoad({ filter: /^http2$/, namespace: 'nothing' }, () => nothing);
+    bundle.onResolve({ filter: /^(?:node:http2|worker_threads)$/ }, ({ path }) => ({ path, namespace: 'nothing' }));
+    bundle.onLoad({ filter: /.*/, namespace: 'nothing' }, ({ path }) =>
+      // pino asks whether it runs in the main thread.
+      path === 'worker_threads' ? { contents: 'module.exports = { isMainThread: true };' } : nothing,
+    );
     bundle.onLoad({ filter: /undici[\\/]lib[\\/]dispatcher[\\/]client-h2\.js$/ }, () => nothing);
   },
 };
@@ -60,7 +66,7 @@ await build({
     esbuildDetection: 'true',
   },
   banner: { js: "const __cliproxyUrl=require('node:url').pathToFileURL(process.execPath).href;" },
-  plugins: [withoutHttp2],
+  plugins: [withoutUnused],
   logLevel: 'warning',
 });
 // esbuild leaves regular expressions as they are. One character beyond Latin-1 makes V8 keep the source in two bytes per

@@ -1,7 +1,6 @@
 // Undoes Content-Encoding: gzip, deflate (zlib and raw), br, zstd, stacked, and gzip or zstd that the header forgot
 // (upstreams.md §8 row 11). Truncated or oversized input is an error, never silently short text.
 import { Duplex, type Transform } from 'node:stream';
-import zlib from 'node:zlib';
 
 export class DecodeError extends Error {
   /** `unsupported`: unknown encoding; `broken`: damaged or truncated; `too-large`: more than the cap. */
@@ -26,22 +25,30 @@ const announcements: Readonly<Record<string, Announced>> = {
   zstd: 'zstd',
 };
 
+let loaded: typeof import('node:zlib') | undefined;
+
+/** With the first compressed body, not with the program: it is a tenth of what Node loads for a start. */
+function zlib(): typeof import('node:zlib') {
+  loaded ??= process.getBuiltinModule('node:zlib');
+  return loaded;
+}
+
 const streams: Readonly<Record<Encoding, () => Transform>> = {
-  gzip: () => zlib.createGunzip(),
-  zlib: () => zlib.createInflate(),
-  'raw-deflate': () => zlib.createInflateRaw(),
-  br: () => zlib.createBrotliDecompress(),
-  zstd: () => zlib.createZstdDecompress(),
+  gzip: () => zlib().createGunzip(),
+  zlib: () => zlib().createInflate(),
+  'raw-deflate': () => zlib().createInflateRaw(),
+  br: () => zlib().createBrotliDecompress(),
+  zstd: () => zlib().createZstdDecompress(),
 };
 
 const wholes: Readonly<
   Record<Encoding, (body: Buffer, options: { maxOutputLength: number; chunkSize: number }) => Buffer>
 > = {
-  gzip: zlib.gunzipSync,
-  zlib: zlib.inflateSync,
-  'raw-deflate': zlib.inflateRawSync,
-  br: zlib.brotliDecompressSync,
-  zstd: zlib.zstdDecompressSync,
+  gzip: (body, options) => zlib().gunzipSync(body, options),
+  zlib: (body, options) => zlib().inflateSync(body, options),
+  'raw-deflate': (body, options) => zlib().inflateRawSync(body, options),
+  br: (body, options) => zlib().brotliDecompressSync(body, options),
+  zstd: (body, options) => zlib().zstdDecompressSync(body, options),
 };
 
 /** What we can undo, for `Accept-Encoding`. */

@@ -1,5 +1,5 @@
 // How late the event loop is: what a busy process adds to every answer.
-import { monitorEventLoopDelay } from 'node:perf_hooks';
+import type { monitorEventLoopDelay } from 'node:perf_hooks';
 
 export interface LagReport {
   /** s */
@@ -17,7 +17,7 @@ export interface LagMeter {
 
 const resolutionMs = 20;
 
-export function startLagMeter(histogram = monitorEventLoopDelay({ resolution: resolutionMs })): LagMeter {
+export function startLagMeter(histogram = newHistogram()): LagMeter {
   histogram.enable();
   // What is recorded is the time between two looks; on an idle loop that is the resolution itself.
   const late = (nanoseconds: number): number =>
@@ -35,4 +35,8 @@ export function startLagMeter(histogram = monitorEventLoopDelay({ resolution: re
     },
     stop: () => void histogram.disable(),
   };
+}
+
+function newHistogram(): ReturnType<typeof monitorEventLoopDelay> {
+  return process.getBuiltinModule('node:perf_hooks').monitorEventLoopDelay({ resolution: resolutionMs });
 }

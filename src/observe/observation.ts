@@ -20,6 +20,9 @@ import { usageObserver } from './usage-observer.ts';
 /** Usage details past their retention go this often. */
 const pruneEveryMs = 60 * 60_000;
 
+/** ms after the start at which the lag of the event loop is measured; a reading begins it at once. */
+const lagAfterMs = 1_000;
+
 export interface ObservationParts {
   config(): Config;
   store: CredentialStore;
@@ -61,7 +64,8 @@ export function observe(parts: ObservationParts): Observation {
   });
   const pruning = setInterval(() => parts.usage.prune(), pruneEveryMs);
   pruning.unref();
-  let lag: LagMeter | undefined = config().metrics.enable ? startLagMeter() : undefined;
+  let lag: LagMeter | undefined;
+  let lagSoon: NodeJS.Timeout | undefined;
 
   function knownModel(name: string): string | undefined {
     const { registry } = router;
@@ -102,9 +106,14 @@ export function observe(parts: ObservationParts): Observation {
     refreshed: metrics.refresh,
     requestLog,
     register: (app) => metricsRoute(app, { config, keys: parts.keys, read: () => expose(metrics, gauges()) }),
-    followConfig: () => figures.follow(config().pprof),
+    followConfig() {
+      // Its module is not worth waiting for at the start.
+      if (config().metrics.enable) lagSoon ??= setTimeout(lagMeter, lagAfterMs).unref();
+      figures.follow(config().pprof);
+    },
     async close() {
       figures.close();
+      clearTimeout(lagSoon);
       lag?.stop();
       clearInterval(pruning);
       await requestLog.flush();
