@@ -67,9 +67,11 @@ export function splitUrl(url: string): { origin: string; path: string } {
 
 const errorBodyLimit = 1024 * 1024;
 
-/** Never throws: `watcher.done` is told how it ended. */
-export function attempt(options: AttemptOptions): void {
-  new Attempt(options).start();
+/** Never throws: `watcher.done` is told how it ended. Returns what is under way, to be held and not looked at. */
+export function attempt(options: AttemptOptions): object {
+  const under = new Attempt(options);
+  under.start();
+  return under;
 }
 
 class Attempt implements Dispatcher.DispatchHandler {

@@ -78,6 +78,7 @@ export class CredentialTry {
     const picked = this.#picked;
     return send(this.#deps, this.#trial, {
       picked,
+      by: this,
       provider: this.#provider,
       call: this.#call(token),
       suffix: splitSuffix(picked.route.upstream).thinking ?? this.#trial.target.suffix,

@@ -9,6 +9,7 @@ import { buildPipe } from './answer/build.ts';
 import type { AnswerPipe } from './answer/pipe.ts';
 import { type AttemptWatcher, attempt, networkFailure, splitUrl } from './attempt.ts';
 import type { AttemptRecord, DispatchDeps } from './dispatch-types.ts';
+import { finishedRequests, largestExampleBytes } from './examples.ts';
 import { type Prepared, type PrepareOptions, prepare } from './prepare.ts';
 import type { ExchangeRecorder } from './recorder.ts';
 import type { Picked } from './router.ts';
@@ -30,6 +31,8 @@ export interface Attempted {
   picked: Picked;
   provider: Provider;
   call: UpstreamCall;
+  /** Who asks: kept with the request when it becomes an example. */
+  by: object;
   /** Thinking from a suffix of the configured alias or of the client's model name. */
   suffix: PrepareOptions['suffix'];
 }
@@ -43,6 +46,9 @@ class Sending implements AttemptWatcher {
   /** A request that cannot be written for this upstream is no attempt. */
   #prepared: Prepared | undefined;
   #exchange: ExchangeRecorder | undefined;
+  #pipe: AnswerPipe | undefined;
+  /** Held for `finishedRequests`. */
+  #attempt: object | undefined;
 
   constructor(deps: DispatchDeps, trial: Trial, attempted: Attempted, resolve: (failure: Failure | undefined) => void) {
     this.#deps = deps;
@@ -73,7 +79,7 @@ class Sending implements AttemptWatcher {
     const { request } = prepared;
     const dispatcher = this.#dispatcher(call.credential, request.url);
     this.#exchange = client.recorder?.exchange(call.credential, request);
-    attempt({
+    this.#attempt = attempt({
       request,
       dispatcher,
       sink,
@@ -104,6 +110,7 @@ class Sending implements AttemptWatcher {
       { client, call, provider, native, same, expectStream: request.stream, fallback: trace.answeredBy !== undefined },
       headers,
     );
+    this.#pipe = pipe;
     return this.#exchange === undefined ? pipe : this.#exchange.tap(pipe);
   }
 
@@ -120,7 +127,14 @@ class Sending implements AttemptWatcher {
     if (record.status === 0) record.status = failure?.status ?? 0;
     this.#exchange?.end(failure);
     if (this.#prepared !== undefined) this.#deps.observe?.attempt(this.#trial.client, record);
+    this.#keepAsExample();
     this.#resolve(failure);
+  }
+
+  #keepAsExample(): void {
+    const { bytes } = this.#trial.client;
+    if (this.#pipe !== undefined && this.#attempt !== undefined && bytes.length <= largestExampleBytes)
+      finishedRequests.offer(this.#pipe.constructor, this);
   }
 
   #dispatcher(credential: Credential, url: string): Dispatcher {

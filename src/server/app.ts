@@ -275,6 +275,9 @@ function foreignSite(): Failure {
 /** Connections on which a faulty message came: the parser may have read more of them already (pipelining). */
 const faulty = new WeakSet<object>();
 
+/** Nearly all requests name the same one. */
+let goodHost = '';
+
 /** What the parser lets pass although it leaves open what is asked of whom, or where the message ends. */
 function framingFault(request: IncomingMessage): string | undefined {
   const { headers, rawHeaders, url = '' } = request;
@@ -284,8 +287,10 @@ function framingFault(request: IncomingMessage): string | undefined {
     return 'HTTP/1.0 knows no Transfer-Encoding';
   }
   // RFC 9112 §3.2: one Host, and a name or address in it.
-  if (headers.host !== undefined && !/^[\w.~-]*(:\d*)?$|^\[[\da-f:.%]+\](:\d*)?$/i.test(headers.host)) {
-    return 'the Host header is not valid';
+  const { host } = headers;
+  if (host !== undefined && host !== goodHost) {
+    if (!/^[\w.~-]*(:\d*)?$|^\[[\da-f:.%]+\](:\d*)?$/i.test(host)) return 'the Host header is not valid';
+    goodHost = host;
   }
   let hosts = 0;
   for (let i = 0; i < rawHeaders.length; i += 2) {

@@ -7,8 +7,13 @@ export interface IdleMemoryOptions {
   /** Requests so far, and under way. */
   load(): { served: number; running: number };
   rss?: () => number;
-  collect?: () => void;
+  collect?: (kind: Collection) => void;
+  /** Called now and then while there are requests. */
+  busy?: () => void;
 }
+
+/** `full`: everything that is dead; `thorough`: and free pages go back to the system, so that the next burst begins small. */
+export type Collection = 'full' | 'thorough';
 
 /** ms between two looks. */
 const intervalMs = 3_000;
@@ -21,7 +26,7 @@ const intervalMs = 3_000;
 const worthwhile: readonly (number | undefined)[] = [undefined, 2, undefined, undefined, 1.15, 1.15, 1.15];
 
 /** `look` is called by a timer that keeps no process alive. */
-export function idleMemory({ load, rss = process.memoryUsage.rss, collect = collector() }: IdleMemoryOptions) {
+export function idleMemory({ load, rss = process.memoryUsage.rss, collect = collector(), busy }: IdleMemoryOptions) {
   const floor = rss();
   let seen = load().served;
   let idleLooks = worthwhile.length;
@@ -30,26 +35,26 @@ export function idleMemory({ load, rss = process.memoryUsage.rss, collect = coll
     if (served !== seen || running > 0) {
       seen = served;
       idleLooks = 0;
+      busy?.();
       return;
     }
     idleLooks += 1;
     const factor = worthwhile[idleLooks];
-    if (factor !== undefined && rss() > floor * factor) collect();
+    if (factor !== undefined && rss() > floor * factor) collect(idleLooks === 1 ? 'full' : 'thorough');
   };
   const timer = setInterval(look, intervalMs);
   timer.unref();
   return { look, stop: () => clearInterval(timer) };
 }
 
-function collector(): () => void {
-  let gc: ((options?: object) => void) | undefined;
-  // Not the last-resort flavour: it throws compiled code away, which the next requests pay for (docs/performance.md).
-  return () => {
+function collector(): (kind: Collection) => void {
+  let gc: ((options: object) => void) | undefined;
+  return (kind) => {
     if (gc === undefined) {
       // A context of its own costs time and memory: not before it is needed.
       setFlagsFromString('--expose-gc');
-      gc = runInNewContext('gc') as (options?: object) => void;
+      gc = runInNewContext('gc') as (options: object) => void;
     }
-    gc({ type: 'major', execution: 'sync' });
+    gc({ type: 'major', execution: 'sync', ...(kind === 'thorough' ? { flavor: 'last-resort' } : {}) });
   };
 }

@@ -18,6 +18,7 @@ import { createUsageStore, openUsageStore } from '../observe/usage.ts';
 import { protocols } from '../protocols/index.ts';
 import { providers } from '../providers/index.ts';
 import { type DispatchDeps, DispatchLoop } from '../routing/dispatch.ts';
+import { finishedRequests } from '../routing/examples.ts';
 import { Router } from '../routing/router.ts';
 import { openStateFile } from '../routing/state-file.ts';
 import { buildDate, commit, version } from '../version.ts';
@@ -278,7 +279,10 @@ async function start(options: ServeOptions, source: ConfigSource, log: Log): Pro
     served += 1;
   });
   optimizeEarly();
-  const memory = idleMemory({ load: () => ({ served, running: limiter.running }) });
+  const memory = idleMemory({
+    load: () => ({ served, running: limiter.running }),
+    busy: () => finishedRequests.renew(),
+  });
   const address = app.server.address();
   const shownPort = typeof address === 'object' && address !== null ? address.port : port;
   url = `${scheme}://${shownHost(host)}:${shownPort}`;

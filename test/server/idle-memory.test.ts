@@ -8,6 +8,8 @@ function watched() {
     running: 0,
     rss: 100,
     collected: 0,
+    kinds: [] as string[],
+    busy: 0,
     collect: () => {
       state.rss = 105;
     },
@@ -15,9 +17,13 @@ function watched() {
   const memory = idleMemory({
     load: () => state,
     rss: () => state.rss,
-    collect: () => {
+    collect: (kind) => {
       state.collected++;
+      state.kinds.push(kind);
       state.collect();
+    },
+    busy: () => {
+      state.busy++;
     },
   });
   memory.stop();
@@ -36,6 +42,8 @@ test('what large bodies leave behind goes after one interval without a request',
   assert.equal(state.collected, 1);
   for (let n = 0; n < 20; n++) look();
   assert.equal(state.collected, 1, 'nothing is left to give back');
+  assert.deepEqual(state.kinds, ['full']);
+  assert.equal(state.busy, 1);
 });
 
 test('what any burst leaves behind goes later, in a few collections at most', () => {
@@ -45,7 +53,7 @@ test('what any burst leaves behind goes later, in a few collections at most', ()
   for (let n = 0; n < 4; n++) look();
   assert.equal(state.collected, 0);
   for (let n = 0; n < 20; n++) look();
-  assert.equal(state.collected, 3);
+  assert.deepEqual(state.kinds, ['thorough', 'thorough', 'thorough']);
 });
 
 test('nothing is collected while a request is under way, or for little growth', () => {

@@ -55,6 +55,7 @@ describe('a body', () => {
     body.end();
     await read;
     assert.equal(outcome(), 'dribble');
+    mock.timers.tick(2_000);
   });
 
   test('whose client leaves ends as aborted, and is not looked at any more', async () => {

@@ -75,6 +75,7 @@ export class JsonPipe extends WholePipe {
   protected finish(): Bytes {
     const chunks = this.#chunks;
     const received = chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks);
+    chunks.length = 0;
     const json = readWhole(received.toString('utf8'), this.#options);
     if (json instanceof Failure) {
       this.failure = json;
@@ -89,14 +90,13 @@ function readWhole(
   received: string,
   options: Pick<WholeOptions, 'unwrap' | 'inspect'>,
 ): { body: JsonObject; text: string } | Failure {
-  if (received.trim() === '') return emptyAnswer();
   let text = received;
   let body: unknown;
   try {
     if (options.unwrap) text = options.unwrap(text);
     body = JSON.parse(text);
   } catch {
-    return notJson();
+    return received.trim() === '' ? emptyAnswer() : notJson();
   }
   if (typeof body !== 'object' || body === null || Array.isArray(body)) return notJson();
   return options.inspect(body as JsonObject, text) ?? { body: body as JsonObject, text };
