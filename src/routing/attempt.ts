@@ -67,14 +67,15 @@ export function splitUrl(url: string): { origin: string; path: string } {
 
 const errorBodyLimit = 1024 * 1024;
 
-/** Never throws: `watcher.done` is told how it ended. Returns what is under way, to be held and not looked at. */
-export function attempt(options: AttemptOptions): object {
+/** Never throws: `watcher.done` is told how it ended. Returns what is under way; `received`: bytes of the answer so far. */
+export function attempt(options: AttemptOptions): { readonly received: number } {
   const under = new Attempt(options);
   under.start();
   return under;
 }
 
 class Attempt implements Dispatcher.DispatchHandler {
+  received = 0;
   readonly #options: AttemptOptions;
   readonly #onLeave = (): void => this.#clientGone();
   #controller: Dispatcher.DispatchController | undefined;
@@ -198,6 +199,7 @@ class Attempt implements Dispatcher.DispatchHandler {
   #data(chunk: Buffer): void {
     const pipe = this.#pipe;
     if (pipe === undefined || this.#settled) return;
+    this.received += chunk.length;
     const out = pipe.push(chunk);
     if (out.length > 0) this.#send(out, pipe);
     if (pipe.failure) this.#stop(pipe.failure);

@@ -3,7 +3,7 @@
 // code of 160 functions, and the next thousands of requests pay for compiling it again (docs/performance.md). One finished
 // request of each kind, kept whole, is enough to prevent that.
 
-/** Examples hold what clients wrote: only small ones are kept, so that it does not add up to much. */
+/** Request and answer together. Examples hold what was said: only small ones are kept. */
 export const largestExampleBytes = 16 * 1024;
 
 export class Examples {
@@ -22,16 +22,8 @@ export class Examples {
     this.#fresh = new Set();
   }
 
-  get(kind: unknown): object | undefined {
-    return this.#kept.get(kind);
-  }
-
-  kinds(): unknown[] {
-    return [...this.#kept.keys()];
-  }
-
-  get size(): number {
-    return this.#kept.size;
+  get kept(): ReadonlyMap<unknown, object> {
+    return this.#kept;
   }
 }
 

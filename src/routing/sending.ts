@@ -48,7 +48,7 @@ class Sending implements AttemptWatcher {
   #exchange: ExchangeRecorder | undefined;
   #pipe: AnswerPipe | undefined;
   /** Held for `finishedRequests`. */
-  #attempt: object | undefined;
+  #attempt: ReturnType<typeof attempt> | undefined;
 
   constructor(deps: DispatchDeps, trial: Trial, attempted: Attempted, resolve: (failure: Failure | undefined) => void) {
     this.#deps = deps;
@@ -133,7 +133,8 @@ class Sending implements AttemptWatcher {
 
   #keepAsExample(): void {
     const { bytes } = this.#trial.client;
-    if (this.#pipe !== undefined && this.#attempt !== undefined && bytes.length <= largestExampleBytes)
+    if (this.#pipe === undefined || this.#attempt === undefined) return;
+    if (bytes.length + this.#attempt.received <= largestExampleBytes)
       finishedRequests.offer(this.#pipe.constructor, this);
   }
 

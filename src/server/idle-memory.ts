@@ -19,17 +19,23 @@ export type Collection = 'full' | 'thorough';
 const intervalMs = 3_000;
 
 /**
- * After so many looks without a request, growth over the start by this factor is worth a collection. At once only what
- * large bodies leave behind: who pauses between two bursts should not pay for it. Later, when nobody seems to come, what
- * is left of any burst; each collection lets the one after it give back more.
+ * By the number of looks without a request: a collection, worth it when memory has grown over the start by the factor. At
+ * once only what large bodies leave behind: who pauses between two bursts should not pay for it. Later, when nobody seems
+ * to come, what is left of any burst; each collection lets the one after it give back more.
  */
-const worthwhile: readonly (number | undefined)[] = [undefined, 2, undefined, undefined, 1.15, 1.15, 1.15];
+const worthwhile: Readonly<Record<number, { factor: number; kind: Collection }>> = {
+  1: { factor: 2, kind: 'full' },
+  4: { factor: 1.15, kind: 'thorough' },
+  5: { factor: 1.15, kind: 'thorough' },
+  6: { factor: 1.15, kind: 'thorough' },
+};
 
 /** `look` is called by a timer that keeps no process alive. */
 export function idleMemory({ load, rss = process.memoryUsage.rss, collect = collector(), busy }: IdleMemoryOptions) {
   const floor = rss();
   let seen = load().served;
-  let idleLooks = worthwhile.length;
+  // Before the first request there is nothing to give back.
+  let idleLooks = Number.POSITIVE_INFINITY;
   const look = (): void => {
     const { served, running } = load();
     if (served !== seen || running > 0) {
@@ -39,8 +45,8 @@ export function idleMemory({ load, rss = process.memoryUsage.rss, collect = coll
       return;
     }
     idleLooks += 1;
-    const factor = worthwhile[idleLooks];
-    if (factor !== undefined && rss() > floor * factor) collect(idleLooks === 1 ? 'full' : 'thorough');
+    const collection = worthwhile[idleLooks];
+    if (collection !== undefined && rss() > floor * collection.factor) collect(collection.kind);
   };
   const timer = setInterval(look, intervalMs);
   timer.unref();
