@@ -1,6 +1,6 @@
-// Bundles src/main.ts with esbuild and packs it, with the Node that runs this script, into one executable.
-// CommonJS, because the start-up code cache of a single executable application works for CommonJS only.
-import { execFileSync } from 'node:child_process';
+// Bundles src/main.ts with esbuild, runs it as far as every start would go (src/cli/rehearsal.ts), and packs the heap that is
+// left, with the Node that runs this script, into one executable. CommonJS, because start-up snapshots know nothing else.
+import { execFileSync, spawnSync } from 'node:child_process';
 import {
   chmodSync,
   copyFileSync,
@@ -15,6 +15,7 @@ import path from 'node:path';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
+import { lateBuiltins } from './late-builtins.mjs';
 
 const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 process.chdir(root);
@@ -61,12 +62,12 @@ await build({
     'process.env.CLIPROXY_BUILD_COMMIT': JSON.stringify(commit),
     'process.env.CLIPROXY_BUILD_DATE': JSON.stringify(`${new Date().toISOString().slice(0, 19)}Z`),
     // `open` and others read their own URL to find helper files; inside one executable there are none.
-    'import.meta.url': '__cliproxyUrl',
+    'import.meta.url': '__cliproxy.url',
     // undici's own switch: without its experimental second parser.
     esbuildDetection: 'true',
   },
-  banner: { js: "const __cliproxyUrl=require('node:url').pathToFileURL(process.execPath).href;" },
-  plugins: [withoutUnused],
+  banner: { js: "const __cliproxy={get url(){return require('node:url').pathToFileURL(process.execPath).href}};" },
+  plugins: [withoutUnused, lateBuiltins],
   logLevel: 'warning',
 });
 // esbuild leaves regular expressions as they are. One character beyond Latin-1 makes V8 keep the source in two bytes per
@@ -85,22 +86,10 @@ const engineFlags = ['--max-semi-space-size=8', '--initial-old-space-size=64', '
 
 const binary = process.platform === 'win32' ? 'cliproxy.exe' : 'cliproxy';
 const temporary = `dist/${binary}`;
-writeFileSync(
-  'dist/sea.json',
-  JSON.stringify({
-    main: 'dist/cliproxy.cjs',
-    output: temporary,
-    disableExperimentalSEAWarning: true,
-    useCodeCache: true,
-    execArgvExtension: 'none',
-    execArgv: engineFlags,
-  }),
-);
-rmSync(temporary, { force: true });
-// The code cache is good for an engine with the same flags only.
-execFileSync(process.execPath, [...engineFlags, '--build-sea', 'dist/sea.json'], {
-  stdio: ['ignore', 'ignore', 'inherit'],
-});
+if (!pack({ useSnapshot: true })) {
+  console.error('cliproxy: no start-up snapshot here (see above); the executable starts more slowly without it.');
+  if (!pack({ useCodeCache: true })) process.exit(1);
+}
 if (process.platform === 'darwin') execFileSync('codesign', ['--sign', '-', '--force', temporary]);
 chmodSync(temporary, 0o755);
 // The builder's one large write leaves pages that the kernel maps in large pieces: a copy is 20 MB smaller in memory.
@@ -111,6 +100,28 @@ renameSync(temporary, binary);
 if (process.platform !== 'win32') {
   rmSync('CLIProxyAPI', { force: true });
   symlinkSync(binary, 'CLIProxyAPI');
+}
+
+/** True when the executable was made. */
+function pack(kind) {
+  writeFileSync(
+    'dist/sea.json',
+    JSON.stringify({
+      main: 'dist/cliproxy.cjs',
+      output: temporary,
+      disableExperimentalSEAWarning: true,
+      execArgvExtension: 'none',
+      execArgv: engineFlags,
+      ...kind,
+    }),
+  );
+  rmSync(temporary, { force: true });
+  // Snapshot and code cache are good for an engine with the same flags only. What Node has not verified in snapshots is
+  // verified here: by the tests, which drive the executable.
+  const { status } = spawnSync(process.execPath, [...engineFlags, '--no-warnings', '--build-sea', 'dist/sea.json'], {
+    stdio: ['ignore', 'ignore', 'inherit'],
+  });
+  return status === 0;
 }
 
 function gitCommit() {

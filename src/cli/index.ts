@@ -4,15 +4,17 @@ import { type Arguments, type FlagValue, readArguments, UsageError } from './arg
 import { flags, serverFlags } from './flags.ts';
 import { type Surroundings, textOf } from './surroundings.ts';
 
-const onThisProcess: Surroundings = {
-  env: process.env,
-  cwd: process.cwd(),
-  print: (line) => void process.stdout.write(`${line}\n`),
-  complain: (line) => void process.stderr.write(`${line}\n`),
-};
+function thisProcess(): Surroundings {
+  return {
+    env: process.env,
+    cwd: process.cwd(),
+    print: (line) => void process.stdout.write(`${line}\n`),
+    complain: (line) => void process.stderr.write(`${line}\n`),
+  };
+}
 
 /** `argv`: without the program itself. Resolves with the exit code. */
-export async function run(argv: readonly string[], where: Surroundings = onThisProcess): Promise<number> {
+export async function run(argv: readonly string[], where: Surroundings = thisProcess()): Promise<number> {
   try {
     return await perform(readArguments(argv), where);
   } catch (error) {

@@ -5,9 +5,10 @@ const cost = 10;
 
 /** bcrypt hash → what its key looks like to this process. Useless outside of it: neither the key nor a hash of it. */
 const recognized = new Map<string, Buffer>();
-const ownSecret = randomBytes(32);
+let ownSecret: Buffer | undefined;
 
 function impression(key: string): Buffer {
+  ownSecret ??= randomBytes(32);
   return createHmac('sha256', ownSecret).update(key).digest();
 }
 

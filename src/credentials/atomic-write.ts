@@ -21,7 +21,12 @@ export interface AtomicWriteOptions {
  * folder may be shared by machines and containers, whose process ids mean nothing here.
  */
 const temporaryName = /\.tmp-(\d+)-([0-9a-f]{4})[0-9a-f]{8}$/;
-const machine = hash('sha256', `${hostname()} ${processNamespace()}`, 'hex').slice(0, 4);
+let knownMachine: string | undefined;
+
+function machine(): string {
+  knownMachine ??= hash('sha256', `${hostname()} ${processNamespace()}`, 'hex').slice(0, 4);
+  return knownMachine;
+}
 
 function processNamespace(): string {
   try {
@@ -42,7 +47,7 @@ export async function writeAtomically(
   options: AtomicWriteOptions = {},
 ): Promise<void> {
   const { mode = 0o600, onlyNew = false, files = nodeFiles } = options;
-  const temporary = `${file}.tmp-${process.pid}-${machine}${randomBytes(4).toString('hex')}`;
+  const temporary = `${file}.tmp-${process.pid}-${machine()}${randomBytes(4).toString('hex')}`;
   const exclusive = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | (constants.O_NOFOLLOW ?? 0);
   let handle: nodeFiles.FileHandle | undefined;
   try {
@@ -104,7 +109,7 @@ export function isAbandoned(name: string, ageMs: number): boolean {
   if (!Number.isInteger(pid) || pid <= 0) return false;
   // In a container every run has the same process id: then what is older than this run is of an earlier one.
   const dead = pid === process.pid ? ageMs > process.uptime() * 1000 + 1000 : !isRunning(pid);
-  if (found?.[2] === machine && dead) return true;
+  if (found?.[2] === machine() && dead) return true;
   return ageMs > 3_600_000 || (ageMs > 60_000 && dead);
 }
 

@@ -1,7 +1,6 @@
 // One writer at a time for a file, among all processes of the machine: `<file>.lock` (auth.md R9, routing.md S19).
 import { promises as files } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
-import lockfile from 'proper-lockfile';
 
 /** A holder touches its lock every 2 s; without a touch for this long it is dead (kill -9, power cut). */
 const staleAfterMs = 8_000;
@@ -50,6 +49,8 @@ async function lockAndRun<T>(file: string, work: () => Promise<T>, options: Lock
 }
 
 async function acquire(file: string, { waitMs = 90_000, signal }: LockOptions): Promise<() => Promise<void>> {
+  // Takes hold of signals when it is loaded.
+  const { default: lockfile } = await import('proper-lockfile');
   const startedAt = performance.now();
   for (let attempt = 0; ; attempt++) {
     signal?.throwIfAborted();

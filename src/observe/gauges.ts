@@ -30,8 +30,6 @@ export interface Gauge {
   values: { labels: Labels; value: number }[];
 }
 
-const startedAt = Date.now() / 1000 - process.uptime();
-
 export function readGauges(sources: GaugeSources): Gauge[] {
   const memory = (sources.memory ?? process.memoryUsage)();
   const cpu = sources.cpuSeconds ?? cpuSeconds;
@@ -48,10 +46,18 @@ export function readGauges(sources: GaugeSources): Gauge[] {
     single('nodejs_heap_size_total_bytes', 'Heap reserved.', memory.heapTotal),
     single('nodejs_external_memory_bytes', 'Memory of buffers outside the heap.', memory.external),
     { ...single('process_cpu_seconds_total', 'Processor time used since the start.', cpu()), type: 'counter' as const },
-    single('process_start_time_seconds', 'Unix time of the start.', startedAt),
+    single('process_start_time_seconds', 'Unix time of the start.', startTime()),
   ];
   gauges.push({ name: 'cliproxy_build_info', help: 'Always 1.', values: [{ labels: { version }, value: 1 }] });
   return gauges;
+}
+
+let startedAt: number | undefined;
+
+/** Unix s. Worked out once: the clock may be set later. */
+function startTime(): number {
+  startedAt ??= Date.now() / 1000 - process.uptime();
+  return startedAt;
 }
 
 function single(name: string, help: string, value: number): Gauge {
