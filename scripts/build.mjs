@@ -82,7 +82,12 @@ writeFileSync(
 
 // A small young generation, no full collection for a large body or two, and compiled code that outlives the collections of
 // an idle server: measured in docs/performance.md.
-const engineFlags = ['--max-semi-space-size=8', '--initial-old-space-size=64', '--no-flush-bytecode'];
+const engineFlags = [
+  '--max-semi-space-size=8',
+  '--initial-old-space-size=64',
+  '--no-flush-bytecode',
+  '--no-memory-reducer',
+];
 
 const binary = process.platform === 'win32' ? 'cliproxy.exe' : 'cliproxy';
 const temporary = `dist/${binary}`;

@@ -6,6 +6,7 @@ import { runInNewContext } from 'node:vm';
 export interface IdleMemoryOptions {
   /** Requests so far, and under way. */
   load(): { served: number; running: number };
+  /** Bytes. */
   rss?: () => number;
   collect?: (kind: Collection) => void;
   /** Called now and then while there are requests. */
@@ -19,12 +20,13 @@ export type Collection = 'full' | 'thorough';
 const intervalMs = 3_000;
 
 /**
- * By the number of looks without a request: a collection, worth it when memory has grown over the start by the factor. At
- * once only what large bodies leave behind: who pauses between two bursts should not pay for it. Later, when nobody seems
- * to come, what is left of any burst; each collection lets the one after it give back more.
+ * By the number of looks without a request: a collection, worth it when the process has grown over its start by the factor
+ * and over what the last one left by `bytes`; what that could not give back, this cannot either. At once only what large
+ * bodies leave behind: a collection costs 50 ms and compiled code, and who pauses between two bursts should not pay for
+ * it. Later, when nobody seems to come, what is left of any burst; each collection lets the one after it give back more.
  */
-const worthwhile: Readonly<Record<number, { factor: number; kind: Collection }>> = {
-  1: { factor: 2, kind: 'full' },
+const worthwhile: Readonly<Record<number, { factor: number; bytes?: number; kind: Collection }>> = {
+  1: { factor: 2, bytes: 32 * 1024 * 1024, kind: 'full' },
   4: { factor: 1.15, kind: 'thorough' },
   5: { factor: 1.15, kind: 'thorough' },
   6: { factor: 1.15, kind: 'thorough' },
@@ -33,11 +35,15 @@ const worthwhile: Readonly<Record<number, { factor: number; kind: Collection }>>
 /** `look` is called by a timer that keeps no process alive. */
 export function idleMemory({ load, rss = process.memoryUsage.rss, collect = collector(), busy }: IdleMemoryOptions) {
   const floor = rss();
+  /** Bytes resident after the last collection; pages that go back a moment later are seen at the next look. */
+  let left = floor;
   let seen = load().served;
   // Before the first request there is nothing to give back.
   let idleLooks = Number.POSITIVE_INFINITY;
   const look = (): void => {
     const { served, running } = load();
+    const resident = rss();
+    left = Math.min(left, resident);
     if (served !== seen || running > 0) {
       seen = served;
       idleLooks = 0;
@@ -46,7 +52,11 @@ export function idleMemory({ load, rss = process.memoryUsage.rss, collect = coll
     }
     idleLooks += 1;
     const collection = worthwhile[idleLooks];
-    if (collection !== undefined && rss() > floor * collection.factor) collect(collection.kind);
+    if (collection === undefined) return;
+    const { factor, bytes = 0, kind } = collection;
+    if (resident <= floor * factor || resident < left + bytes) return;
+    collect(kind);
+    left = rss();
   };
   const timer = setInterval(look, intervalMs);
   timer.unref();

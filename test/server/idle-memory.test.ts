@@ -6,6 +6,7 @@ function watched() {
   const state = {
     served: 0,
     running: 0,
+    /** MB. */
     rss: 100,
     collected: 0,
     kinds: [] as string[],
@@ -16,7 +17,7 @@ function watched() {
   };
   const memory = idleMemory({
     load: () => state,
-    rss: () => state.rss,
+    rss: () => state.rss * 1024 * 1024,
     collect: (kind) => {
       state.collected++;
       state.kinds.push(kind);
@@ -64,4 +65,22 @@ test('nothing is collected while a request is under way, or for little growth', 
   Object.assign(state, { running: 0, rss: 108 });
   for (let n = 0; n < 9; n++) look();
   assert.equal(state.collected, 0);
+});
+
+test('what one collection could not give back costs no other in the next pause', () => {
+  const { state, look } = watched();
+  state.collect = () => {};
+  const burst = (rss: number): void => {
+    Object.assign(state, { served: state.served + 1, rss });
+    for (let n = 0; n < 3; n++) look();
+  };
+  burst(300);
+  assert.equal(state.collected, 1);
+  burst(320);
+  assert.equal(state.collected, 1, 'little more than was left');
+  burst(340);
+  assert.equal(state.collected, 2, 'much more');
+  burst(240);
+  burst(280);
+  assert.equal(state.collected, 3, 'much more than the least since');
 });
