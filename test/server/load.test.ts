@@ -1,5 +1,6 @@
 // Slow, greedy and vanishing peers: what is held for them stays bounded, and whoever is behind them is told at once.
 import assert from 'node:assert/strict';
+import type { ServerResponse } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import { after, afterEach, before, describe, test } from 'node:test';
 import { createListener } from '../../src/server/listener.ts';
@@ -53,35 +54,48 @@ describe('a slow client', () => {
     assert.ok((headersTimeout ?? 0) > 0 && (headersTimeout ?? 0) + (connectionsCheckingInterval ?? 5_000) <= 40_000);
   });
 
-  test('that does not read holds its upstream back, and little is kept for it', async () => {
-    const piece = chatStream.text(64 * 1024);
-    let sent = 0;
-    lab.answerWith((_, response) => {
-      response.writeHead(200, { 'content-type': 'text/event-stream' });
-      response.write(chatStream.head);
-      const more = (): void => {
-        while (sent < 200 * 1024 * 1024 && !response.destroyed) {
-          sent += piece.length;
-          if (!response.write(piece)) return;
-        }
-      };
-      response.on('drain', more);
-      more();
+  for (const [how, { route, body }] of [
+    ['passed through', dialects.chat],
+    ['translated', dialects.messages],
+  ] as const) {
+    test(`that does not read holds its upstream back: at most 1 MiB of a ${how} stream is kept for it`, async () => {
+      const piece = chatStream.text(64 * 1024);
+      let sent = 0;
+      lab.answerWith((_, response) => {
+        response.writeHead(200, { 'content-type': 'text/event-stream' });
+        response.write(chatStream.head);
+        const more = (): void => {
+          while (sent < 200 * 1024 * 1024 && !response.destroyed) {
+            sent += piece.length;
+            if (!response.write(piece)) return;
+          }
+        };
+        response.on('drain', more);
+        more();
+      });
+      const answered = new Promise<ServerResponse>((resolve) => {
+        lab.app.server.once('request', (_, response) => resolve(response));
+      });
+      const text = JSON.stringify(body('chat', true));
+      const socket = await open(`POST ${route} HTTP/1.1\r\n${auth}Content-Length: ${text.length}\r\n\r\n${text}`);
+      socket.pause();
+      const response = await answered;
+      let most = 0;
+      let before = -1;
+      // Nothing moves any more: the buffers of both sockets and the server are full.
+      await until(async () => {
+        most = Math.max(most, response.writableLength);
+        const stopped = sent > 0 && sent === before;
+        before = sent;
+        await new Promise((resolve) => setTimeout(resolve, 50));
+        return stopped && sent === before;
+      }, 'the upstream is held back');
+      assert.ok(sent < 24 * 1024 * 1024, `${sent} bytes were taken from the upstream`);
+      assert.ok(most > 0 && most <= 1024 * 1024, `${most} bytes are held`);
+      socket.destroy();
+      await until(() => lab.upstreamSockets() === 0, 'the upstream was told that its reader left');
     });
-    const socket = await open(streamRequest);
-    socket.pause();
-    let before = -1;
-    // Nothing moves any more: the buffers of both sockets and the server are full.
-    await until(async () => {
-      const stopped = sent > 0 && sent === before;
-      before = sent;
-      await new Promise((resolve) => setTimeout(resolve, 50));
-      return stopped && sent === before;
-    }, 'the upstream is held back');
-    assert.ok(sent < 24 * 1024 * 1024, `${sent} bytes were taken from the upstream`);
-    socket.destroy();
-    await until(() => lab.upstreamSockets() === 0, 'the upstream was told that its reader left');
-  });
+  }
 });
 
 describe('a client that leaves', () => {
