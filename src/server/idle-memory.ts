@@ -17,7 +17,7 @@ export interface IdleMemoryOptions {
 export type Collection = 'full' | 'thorough';
 
 /** ms between two looks. */
-const intervalMs = 3_000;
+const intervalMs = 1_500;
 
 /**
  * By the number of looks without a request: a collection, worth it when the process has grown over its start by the factor
@@ -27,9 +27,9 @@ const intervalMs = 3_000;
  */
 const worthwhile: Readonly<Record<number, { factor: number; bytes?: number; kind: Collection }>> = {
   1: { factor: 2, bytes: 32 * 1024 * 1024, kind: 'full' },
-  4: { factor: 1.15, kind: 'thorough' },
-  5: { factor: 1.15, kind: 'thorough' },
-  6: { factor: 1.15, kind: 'thorough' },
+  8: { factor: 1.15, kind: 'thorough' },
+  10: { factor: 1.15, kind: 'thorough' },
+  12: { factor: 1.15, kind: 'thorough' },
 };
 
 /** `look` is called by a timer that keeps no process alive. */

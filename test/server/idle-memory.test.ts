@@ -51,7 +51,7 @@ test('what any burst leaves behind goes later, in a few collections at most', ()
   const { state, look } = watched();
   state.collect = () => {};
   Object.assign(state, { served: 1, rss: 130 });
-  for (let n = 0; n < 4; n++) look();
+  for (let n = 0; n < 8; n++) look();
   assert.equal(state.collected, 0);
   for (let n = 0; n < 20; n++) look();
   assert.deepEqual(state.kinds, ['thorough', 'thorough', 'thorough']);
