@@ -26,7 +26,7 @@ const intervalMs = 1_500;
  * it. Later, when nobody seems to come, what is left of any burst; each collection lets the one after it give back more.
  */
 const worthwhile: Readonly<Record<number, { factor: number; bytes?: number; kind: Collection }>> = {
-  1: { factor: 2, bytes: 32 * 1024 * 1024, kind: 'full' },
+  1: { factor: 1.75, bytes: 32 * 1024 * 1024, kind: 'full' },
   8: { factor: 1.15, kind: 'thorough' },
   10: { factor: 1.15, kind: 'thorough' },
   12: { factor: 1.15, kind: 'thorough' },
