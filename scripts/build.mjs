@@ -80,8 +80,8 @@ writeFileSync(
   ),
 );
 
-// A small young generation, no full collection for a large body or two, and compiled code that outlives the collections of
-// an idle server: measured in docs/performance.md.
+// A small young generation, no full collection for a large body or two, compiled code that outlives the collections of an
+// idle server, and no such collections but our own (src/server/idle-memory.ts): measured in docs/performance.md.
 const engineFlags = [
   '--max-semi-space-size=8',
   '--initial-old-space-size=64',
