@@ -81,15 +81,24 @@ function windowLength(failure: Failure, level: number, policy: CooldownPolicy, j
   }
 }
 
+const none: ReadonlyMap<string, Window> = new Map();
+
 /** All windows of one credential. Survives changes of the credential itself (D8). */
 export class Cooldowns {
-  readonly windows = new Map<string, Window>();
+  /** Made with the first window: most credentials never have one. */
+  #windows: Map<string, Window> | undefined;
+
+  /** By upstream model. */
+  get windows(): ReadonlyMap<string, Window> {
+    return this.#windows ?? none;
+  }
 
   /** The window that blocks `model` now, the later one of its own and the whole credential's. */
   blocking(model: string, now: number): Window | undefined {
-    if (this.windows.size === 0) return undefined;
-    const own = this.windows.get(model);
-    const whole = this.windows.get(wholeCredential);
+    const windows = this.#windows;
+    if (windows === undefined || windows.size === 0) return undefined;
+    const own = windows.get(model);
+    const whole = windows.get(wholeCredential);
     const ownBlocks = own !== undefined && own.until > now;
     const wholeBlocks = whole !== undefined && whole.until > now;
     if (ownBlocks && wholeBlocks) return own.until >= whole.until ? own : whole;
@@ -139,7 +148,7 @@ export class Cooldowns {
       status: failure.status,
       probedAt: now,
     };
-    this.windows.set(key, window);
+    this.#add(key, window);
     return window;
   }
 
@@ -153,7 +162,7 @@ export class Cooldowns {
       window.probing = false;
       // A half-open probe begins after the window opened, so it heals the window; so does any later attempt.
       if (window.openedAt <= startedAt) {
-        this.windows.delete(key);
+        this.#windows?.delete(key);
         changed = true;
       }
     }
@@ -185,7 +194,7 @@ export class Cooldowns {
     const cleared = [...this.windows.keys()].filter(
       (key) => model === undefined || key === model || key === wholeCredential,
     );
-    for (const key of cleared) this.windows.delete(key);
+    for (const key of cleared) this.#windows?.delete(key);
     return cleared;
   }
 
@@ -194,7 +203,7 @@ export class Cooldowns {
     let changed = false;
     for (const [key, window] of this.windows) {
       if (window.kind === 'unauthorized' || window.kind === 'forbidden') {
-        this.windows.delete(key);
+        this.#windows?.delete(key);
         changed = true;
       }
     }
@@ -206,6 +215,11 @@ export class Cooldowns {
   }
 
   load(saved: Record<string, Omit<Window, 'probing'>>): void {
-    for (const [model, window] of Object.entries(saved)) this.windows.set(model, { ...window });
+    for (const [model, window] of Object.entries(saved)) this.#add(model, { ...window });
+  }
+
+  #add(key: string, window: Window): void {
+    this.#windows ??= new Map();
+    this.#windows.set(key, window);
   }
 }

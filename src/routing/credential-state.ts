@@ -1,4 +1,5 @@
 // What routing knows about one credential beyond its file: windows, load, counters, quota. Survives reloads and restarts.
+import type { Credential } from '../credentials/credential.ts';
 import type { QuotaReport } from '../providers/provider.ts';
 import { Cooldowns, type Window } from './cooldown.ts';
 
@@ -18,22 +19,35 @@ export interface RecentBucket {
 }
 
 const bucketMs = 10 * 60_000;
+/** Kept, the current one among them. */
 const bucketCount = 20;
 
 export class CredentialState {
   readonly id: string;
+  /** As it is now; undefined when it is gone. */
+  credential: Credential | undefined;
   readonly cooldowns = new Cooldowns();
   /** Requests under way now. */
   inFlight = 0;
   success = 0;
   failed = 0;
-  recent: RecentBucket[] = [];
+  /** The bucket that counts now, in small integers: a first use allocates nothing. Its start is `#bucket * bucketMs`. */
+  #bucket = 0;
+  #bucketSuccess = 0;
+  #bucketFailed = 0;
+  #past: RecentBucket[] | undefined;
   quota: QuotaReport | undefined;
   /** Last failure text for management, cleared by a success. */
   lastError: { message: string; status: number; at: number } | undefined;
 
-  constructor(id: string) {
+  constructor(id: string, credential: Credential | undefined) {
     this.id = id;
+    this.credential = credential;
+  }
+
+  /** Outcomes of the last hours, oldest first. */
+  get recent(): RecentBucket[] {
+    return [...(this.#past ?? []), ...this.#current()];
   }
 
   /** 0..1 of what is left; unknown counts as all. A window that was reset meanwhile counts as all again. */
@@ -46,20 +60,28 @@ export class CredentialState {
   count(ok: boolean, now: number): void {
     if (ok) this.success++;
     else this.failed++;
-    const from = now - (now % bucketMs);
-    let bucket = this.recent.at(-1);
-    if (bucket?.from !== from) {
-      bucket = { from, success: 0, failed: 0 };
-      this.recent.push(bucket);
-      if (this.recent.length > bucketCount) this.recent.shift();
-    }
-    if (ok) bucket.success++;
-    else bucket.failed++;
+    const bucket = Math.floor(now / bucketMs);
+    if (bucket !== this.#bucket) this.#turn(bucket);
+    if (ok) this.#bucketSuccess++;
+    else this.#bucketFailed++;
+  }
+
+  #turn(bucket: number): void {
+    const current = this.#current();
+    if (current.length > 0) this.#past = [...(this.#past ?? []), ...current].slice(1 - bucketCount);
+    this.#bucket = bucket;
+    this.#bucketSuccess = 0;
+    this.#bucketFailed = 0;
+  }
+
+  #current(): RecentBucket[] {
+    if (this.#bucketSuccess + this.#bucketFailed === 0) return [];
+    return [{ from: this.#bucket * bucketMs, success: this.#bucketSuccess, failed: this.#bucketFailed }];
   }
 
   save(): SavedState | undefined {
-    const windows = this.cooldowns.toJSON();
-    if (this.success === 0 && this.failed === 0 && Object.keys(windows).length === 0) return undefined;
+    const windows = this.cooldowns.windows.size === 0 ? undefined : this.cooldowns.toJSON();
+    if (this.success === 0 && this.failed === 0 && windows === undefined) return undefined;
     return { windows, success: this.success, failed: this.failed, quota: this.quota };
   }
 

@@ -99,11 +99,14 @@ export class DispatchLoop {
           break;
         }
         // In later rounds only credentials that allow that many retries take part (spec/routing.md §17).
-        tried.add(picked.candidate.key);
-        if (round > 0 && retriesOf(picked.credential, config) < round) continue;
+        if (round > 0 && retriesOf(picked.credential, config) < round) {
+          tried.add(picked.candidate.key);
+          continue;
+        }
         executed++;
         const failure = await new CredentialTry(this.#deps, trial, picked).run();
         if (failure === undefined) return undefined;
+        tried.add(picked.candidate.key);
         last = failure;
         if (
           sink.begun ||

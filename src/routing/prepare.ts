@@ -6,9 +6,9 @@ import type { JsonObject, ProtocolId, Thinking } from '../protocols/neutral.ts';
 import { applyThinking, readIncludeThoughts, readThinking } from '../protocols/thinking/index.ts';
 import { mergeHeaders } from '../providers/headers.ts';
 import type { Provider, UpstreamCall, UpstreamRequest } from '../providers/provider.ts';
+import type { Route } from './candidate.ts';
 import type { ClientRequest } from './client-request.ts';
 import { type PayloadRules, payloadRules } from './payload-rules.ts';
-import type { Route } from './registry.ts';
 import { member, splice } from './scan.ts';
 
 export interface Prepared {

@@ -1,26 +1,7 @@
 // Who is next for one model: a ring of candidates that are ready, and a heap of those that cool down.
 // Picking is O(1) in the number of credentials: no scan, no array per request. Source: spec/routing.md §4, §20 D1, D2.
-
+import type { Candidate } from './candidate.ts';
 import { isSoft, type Window } from './cooldown.ts';
-import type { CredentialState } from './credential-state.ts';
-
-/** One way to answer a model: a credential and the upstream's name for the model. */
-export interface Candidate {
-  /** Unique in its queue: credential id and upstream name. */
-  readonly key: string;
-  readonly credentialId: string;
-  readonly upstreamModel: string;
-  readonly state: CredentialState;
-  readonly weight: number;
-  /** Smooth weighted round-robin counter. */
-  current: number;
-  next: Candidate | undefined;
-  previous: Candidate | undefined;
-  /** Where it is now. */
-  place: 'ready' | 'cooling' | 'out';
-  /** Unix ms; key of the heap. */
-  wakeAt: number;
-}
 
 export type Strategy = 'round-robin' | 'fill-first' | 'weighted-round-robin' | 'least-loaded' | 'quota-aware';
 
@@ -30,8 +11,10 @@ export type Fit = (candidate: Candidate) => boolean;
 export class CandidateQueue {
   /** All members by key, in id order (fill-first needs it). */
   members: Candidate[] = [];
+  /** Who is next. The ring turns by moving on: a turn writes to no candidate, of which there may be thousands. */
   #head: Candidate | undefined;
-  #tail: Candidate | undefined;
+  /** Members in the ring. */
+  #ready = 0;
   #cooling: Candidate[] = [];
 
   get size(): number {
@@ -46,6 +29,7 @@ export class CandidateQueue {
     for (const candidate of wanted) {
       const old = known.get(candidate.key);
       if (old && old.weight === candidate.weight && old.state === candidate.state) {
+        old.route = candidate.route;
         members.push(old);
         known.delete(candidate.key);
       } else {
@@ -69,7 +53,7 @@ export class CandidateQueue {
   /** A ready, fitting member by credential id (session affinity). */
   pickCredential(credentialId: string, now: number, fits: Fit): Candidate | undefined {
     for (const member of this.members) {
-      if (member.credentialId !== credentialId) continue;
+      if (member.state.id !== credentialId) continue;
       if (member.state.cooldowns.blocking(member.upstreamModel, now) === undefined && fits(member)) return member;
     }
     return undefined;
@@ -110,13 +94,12 @@ export class CandidateQueue {
 
   #pickNext(now: number, fits: Fit): Candidate | undefined {
     let candidate = this.#head;
-    while (candidate) {
-      const following: Candidate | undefined = candidate.next;
+    for (let left = this.#ready; candidate !== undefined && left > 0; left--) {
+      const following: Candidate = candidate.next;
       const window = candidate.state.cooldowns.blocking(candidate.upstreamModel, now);
       if (window) this.#sleep(candidate, window.until);
       else if (fits(candidate)) {
-        this.#unlink(candidate);
-        this.#append(candidate);
+        this.#toTheEnd(candidate);
         return candidate;
       }
       candidate = following;
@@ -127,10 +110,13 @@ export class CandidateQueue {
   #pickBest(strategy: Strategy, now: number, fits: Fit): Candidate | undefined {
     let best: Candidate | undefined;
     let total = 0;
-    for (let candidate = strategy === 'fill-first' ? this.members[0] : this.#head, i = 0; candidate; ) {
+    const inOrder = strategy === 'fill-first';
+    let candidate = inOrder ? this.members[0] : this.#head;
+    const count = inOrder ? this.members.length : this.#ready;
+    for (let i = 0; candidate !== undefined && i < count; ) {
       const ready = candidate.state.cooldowns.blocking(candidate.upstreamModel, now) === undefined;
       if (ready && fits(candidate)) {
-        if (strategy === 'fill-first') return candidate;
+        if (inOrder) return candidate;
         if (strategy === 'weighted-round-robin') {
           candidate.current += candidate.weight;
           total += candidate.weight;
@@ -138,32 +124,45 @@ export class CandidateQueue {
         if (best === undefined || better(strategy, candidate, best, now)) best = candidate;
       }
       i++;
-      candidate = strategy === 'fill-first' ? this.members[i] : candidate.next;
+      candidate = inOrder ? this.members[i] : candidate.next;
     }
     if (best === undefined) return undefined;
     if (strategy === 'weighted-round-robin') best.current -= total;
     // Ties go to whoever waited longest.
-    this.#unlink(best);
-    this.#append(best);
+    this.#toTheEnd(best);
     return best;
+  }
+
+  #toTheEnd(candidate: Candidate): void {
+    if (candidate === this.#head) this.#head = candidate.next;
+    else {
+      this.#unlink(candidate);
+      this.#append(candidate);
+    }
   }
 
   #append(candidate: Candidate): void {
     candidate.place = 'ready';
-    candidate.next = undefined;
-    candidate.previous = this.#tail;
-    if (this.#tail) this.#tail.next = candidate;
-    else this.#head = candidate;
-    this.#tail = candidate;
+    this.#ready++;
+    const head = this.#head;
+    if (head === undefined) {
+      this.#head = candidate;
+      return;
+    }
+    const last = head.previous;
+    last.next = candidate;
+    candidate.previous = last;
+    candidate.next = head;
+    head.previous = candidate;
   }
 
   #unlink(candidate: Candidate): void {
-    if (candidate.previous) candidate.previous.next = candidate.next;
-    else this.#head = candidate.next;
-    if (candidate.next) candidate.next.previous = candidate.previous;
-    else this.#tail = candidate.previous;
-    candidate.next = undefined;
-    candidate.previous = undefined;
+    this.#ready--;
+    if (candidate === this.#head) this.#head = this.#ready === 0 ? undefined : candidate.next;
+    candidate.previous.next = candidate.next;
+    candidate.next.previous = candidate.previous;
+    candidate.next = candidate;
+    candidate.previous = candidate;
   }
 
   #takeOut(candidate: Candidate): void {

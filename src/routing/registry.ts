@@ -5,17 +5,9 @@ import type { Credential, ModelInfo } from '../credentials/credential.ts';
 import { splitSuffix } from '../protocols/thinking/index.ts';
 import { declaredModelInfo } from '../providers/catalog.ts';
 import { providers } from '../providers/index.ts';
+import { type Candidate, candidateOf, type Route } from './candidate.ts';
 import type { CredentialState } from './credential-state.ts';
-import { type Candidate, CandidateQueue } from './queue.ts';
-
-/** How one credential serves one listed model. */
-export interface Route {
-  /** Name as listed to clients. */
-  id: string;
-  /** Name for the upstream, without suffix. */
-  upstream: string;
-  info: ModelInfo;
-}
+import { CandidateQueue } from './queue.ts';
 
 /** What all credentials of one make have in common: the same provider, plan, prefix, exclusions ... */
 interface Profile {
@@ -106,18 +98,11 @@ export class ModelRegistry {
 
   /** One that offers the model; the first of the best tier, ready or not. */
   firstOffering(entry: ModelEntry): Credential | undefined {
-    const first = entry.tiers[0]?.queue.members[0];
-    return first && this.#source.get(first.credentialId);
+    return entry.tiers[0]?.queue.members[0]?.state.credential;
   }
 
   routes(credential: Credential): ReadonlyMap<string, Route[]> {
     return this.#profile(credential).routes;
-  }
-
-  /** The route that a candidate stands for. */
-  route(credential: Credential, model: string, upstream: string): Route | undefined {
-    const routes = this.#profile(credential).routes.get(model.toLowerCase());
-    return routes?.find((route) => route.upstream === upstream) ?? routes?.[0];
   }
 
   /** All models with an enabled credential, in a stable order: provider, then catalog order, then id. */
@@ -170,7 +155,7 @@ export class ModelRegistry {
         tier = [];
         byPriority.set(credential.priority, tier);
       }
-      for (const route of routes) tier.push(candidate(credential, route, state));
+      for (const route of routes) tier.push(candidateOf(credential, route, state));
     }
     if (first === undefined && known === undefined) return undefined;
     const entry: ModelEntry = known ?? { id: '', info: { id: key, ownedBy: '' }, tiers: [], version: 0 };
@@ -203,21 +188,6 @@ export class ModelRegistry {
     this.#profileOf.set(credential, profile);
     return profile;
   }
-}
-
-function candidate(credential: Credential, route: Route, state: CredentialState): Candidate {
-  return {
-    key: `${credential.id}\0${route.upstream}`,
-    credentialId: credential.id,
-    upstreamModel: route.upstream,
-    state,
-    weight: credential.weight,
-    current: 0,
-    next: undefined,
-    previous: undefined,
-    place: 'out',
-    wakeAt: 0,
-  };
 }
 
 /** May this credential be chosen at all? */

@@ -6,10 +6,11 @@ import { Failure } from '../failure.ts';
 import { providers } from '../providers/index.ts';
 import { loginAdvice } from '../providers/login-command.ts';
 import { type SavedAffinity, SessionBindings } from './affinity.ts';
+import type { Candidate, Route } from './candidate.ts';
 import { type CooldownPolicy, defaultPolicy, isSoft, type Window } from './cooldown.ts';
 import { CredentialState, type SavedState } from './credential-state.ts';
-import type { Candidate, Strategy } from './queue.ts';
-import { type ModelEntry, ModelRegistry, type ModelSource, type Route, routable } from './registry.ts';
+import type { Strategy } from './queue.ts';
+import { type ModelEntry, ModelRegistry, type ModelSource, routable } from './registry.ts';
 
 export interface RouterOptions {
   source: ModelSource;
@@ -60,7 +61,7 @@ export class Router {
   stateOf(id: string): CredentialState {
     let state = this.#states.get(id);
     if (state === undefined) {
-      state = new CredentialState(id);
+      state = new CredentialState(id, this.#source.get(id));
       this.#states.set(id, state);
     }
     return state;
@@ -73,8 +74,13 @@ export class Router {
     removed: readonly Credential[];
   }): void {
     let routes = change.added.length > 0 || change.removed.length > 0;
-    for (const { id } of change.removed) this.#states.delete(id);
+    for (const { id } of change.removed) {
+      this.#follow(id, undefined);
+      this.#states.delete(id);
+    }
+    for (const credential of change.added) this.#follow(credential.id, credential);
     for (const { before, after } of change.changed) {
+      this.#follow(after.id, after);
       if (!this.registry.routesAlike(before, after)) routes = true;
       const newLogin = before.token?.reveal() !== after.token?.reveal() || before.status !== after.status;
       if (newLogin && this.stateOf(after.id).cooldowns.credentialChanged()) {
@@ -83,6 +89,12 @@ export class Router {
       }
     }
     if (routes) this.registry.credentialsChanged();
+  }
+
+  /** A state leads to its credential: so a request in flight sees a removal, and needs no look-up. */
+  #follow(id: string, credential: Credential | undefined): void {
+    const state = this.#states.get(id);
+    if (state !== undefined) state.credential = credential;
   }
 
   configChanged(): void {
@@ -124,7 +136,10 @@ export class Router {
     const limit = config['max-concurrency'];
     const fits = (candidate: Candidate): boolean => {
       if (tried.size > 0 && tried.has(candidate.key)) return false;
-      const own = this.#source.get(candidate.credentialId)?.maxConcurrency ?? limit;
+      const { credential } = candidate.state;
+      // The entry is as old as the request: the credential may be gone since, or switched off.
+      if (credential === undefined || !routable(credential)) return false;
+      const own = credential.maxConcurrency ?? limit;
       return own <= 0 || candidate.state.inFlight < own;
     };
     const bound = this.#boundTo(entry, options.session, now, fits);
@@ -153,8 +168,7 @@ export class Router {
       for (const [candidate, window] of tier.queue.blocked(now)) {
         if (!candidate.state.cooldowns.mayProbe(window, now, policy) || !fits(candidate)) continue;
         candidate.state.cooldowns.probe(window, now);
-        const picked = this.#chosen(entry, candidate, session, now);
-        if (picked) return { ...picked, probe: true };
+        return this.#chosen(entry, candidate, session, now, true);
       }
     }
     return undefined;
@@ -177,15 +191,13 @@ export class Router {
     return undefined;
   }
 
-  #chosen(entry: ModelEntry, candidate: Candidate, session: string | undefined, now: number): Picked | undefined {
-    const credential = this.#source.get(candidate.credentialId);
-    const route = credential && this.registry.route(credential, entry.id, candidate.upstreamModel);
-    if (credential === undefined || route === undefined || !routable(credential)) return undefined;
+  /** `candidate` fits, so its credential is there. */
+  #chosen(entry: ModelEntry, candidate: Candidate, session: string | undefined, now: number, probe = false): Picked {
     if (session !== undefined) {
-      this.bindings.set(bindingKey(entry, session), candidate.credentialId, now);
+      this.bindings.set(bindingKey(entry, session), candidate.state.id, now);
       this.#onStateChange();
     }
-    return { candidate, credential, route, probe: false };
+    return { candidate, credential: candidate.state.credential as Credential, route: candidate.route, probe };
   }
 
   /** True when some candidate is only held back by its concurrency limit: waiting for a place makes sense. */
@@ -194,7 +206,9 @@ export class Router {
     const limit = this.#config()['max-concurrency'];
     for (const tier of entry.tiers) {
       for (const member of tier.queue.members) {
-        const own = this.#source.get(member.credentialId)?.maxConcurrency ?? limit;
+        const { credential } = member.state;
+        if (credential === undefined || !routable(credential)) continue;
+        const own = credential.maxConcurrency ?? limit;
         const ready = member.state.cooldowns.blocking(member.upstreamModel, now) === undefined;
         if (ready && !tried.has(member.key) && own > 0 && member.state.inFlight >= own) return true;
       }
@@ -259,7 +273,7 @@ export class Router {
     let least: number | undefined;
     for (const tier of entry.tiers) {
       for (const [candidate, window] of tier.queue.blocked(now)) {
-        const credential = this.#source.get(candidate.credentialId);
+        const { credential } = candidate.state;
         if (credential === undefined || !eligible(credential)) continue;
         const wait = window.until - now;
         if (least === undefined || wait < least) least = wait;
@@ -276,7 +290,7 @@ export class Router {
     const keys = new Set<string>();
     for (const tier of entry.tiers) {
       for (const member of tier.queue.members) {
-        const key = this.#source.get(member.credentialId)?.providerKey;
+        const key = member.state.credential?.providerKey;
         if (key) keys.add(key);
       }
       for (const [, window] of tier.queue.blocked(now)) {

@@ -23,16 +23,9 @@ export function requestLine(log: Log, summary: RequestSummary): void {
     log.error('internal error', { scope: 'request', requestId: summary.id, stack: stackOf(failure.cause) });
 }
 
-const answerers = new WeakMap<Credential, string>();
-
-/** The same for every request that a credential answers, so it is written once. */
-function answeredBy(credential: Credential): string {
-  let text = answerers.get(credential);
-  if (text === undefined) {
-    text = `,"provider":${quoted(credential.providerKey)},"credential":${quoted(maskEmail(credential.label))},"attempts":`;
-    answerers.set(credential, text);
-  }
-  return text;
+/** Written anew each time: kept texts of thousands of credentials cost more to find than to write (docs/performance.md). */
+function answeredBy({ providerKey, label }: Credential): string {
+  return `,"provider":${quoted(providerKey)},"credential":${quoted(maskEmail(label))},"attempts":`;
 }
 
 /** A JSON string. Escaping is the rare case. */

@@ -434,6 +434,50 @@ describe('selection', () => {
     for (let i = 0; i < 5; i++) answered(await one.ask());
     assert.ok(one.upstreams.seen.slice(1).every(({ token }) => token === 'k2'));
   });
+
+  test('what goes on while a request is under way counts for its next attempt: a removal, a new token', async () => {
+    const one = world({
+      credentials: keys(3),
+      answer: () => {
+        if (one.upstreams.seen.length > 1) return ok;
+        const [first, second] = one.credentials.filter(({ id }) => id !== one.upstreams.seen[0]?.token);
+        assert.ok(first && second);
+        const renewed = { ...second, token: new Secret('renewed') };
+        one.credentials.splice(one.credentials.indexOf(first), 1);
+        one.credentials[one.credentials.indexOf(second)] = renewed;
+        one.router.credentialsChanged({
+          added: [],
+          changed: [{ before: second, after: renewed }],
+          removed: [first],
+        });
+        return broken;
+      },
+    });
+    answered(await one.ask());
+    assert.deepEqual(
+      one.upstreams.seen.map(({ token }) => token).slice(1),
+      ['renewed'],
+      'the removed one is not asked, the other one with what it has now',
+    );
+  });
+
+  test('a ring turns evenly whoever leaves it, cools or comes back', async () => {
+    let limitedToken: string | undefined;
+    const one = world({
+      credentials: keys(4),
+      answer: ({ token }) => (token === limitedToken ? limited({ 'retry-after': '60' }) : ok),
+    });
+    for (let i = 0; i < 6; i++) answered(await one.ask());
+    limitedToken = 'k3';
+    for (let i = 0; i < 9; i++) answered(await one.ask());
+    limitedToken = undefined;
+    one.clock.now += 61_000;
+    const before = one.upstreams.seen.length;
+    for (let i = 0; i < 8; i++) answered(await one.ask());
+    const later = one.upstreams.seen.slice(before).map(({ token }) => token);
+    assert.deepEqual(shares(later), { k1: 2, k2: 2, k3: 2, k4: 2 });
+    assert.deepEqual(later.slice(4), later.slice(0, 4), 'in the same order each time');
+  });
 });
 
 test('a client that leaves while its request waits is let go, and nothing is held against anybody', async () => {

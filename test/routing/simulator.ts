@@ -142,9 +142,8 @@ export function simulate(history: History): Outcome {
         state.cooldowns.blocking('m', now) === undefined && free && !tried.has(`${other.id}\0m`) && other.weight > 0
       );
     });
-    if (ready) violate(`${candidate.credentialId} is cooling (${window.kind}) although another one is ready`);
-    if (!picked.probe && !isSoft(window))
-      violate(`${candidate.credentialId} is cooling (${window.kind}) and was no probe`);
+    if (ready) violate(`${candidate.state.id} is cooling (${window.kind}) although another one is ready`);
+    if (!picked.probe && !isSoft(window)) violate(`${candidate.state.id} is cooling (${window.kind}) and was no probe`);
   };
 
   const tryNext = (arrival: Arrival, tried: Set<string>, last: Failure | undefined): void => {

@@ -2,7 +2,7 @@
 import type { IncomingMessage } from 'node:http';
 import { Failure } from '../../failure.ts';
 import type { JsonObject } from '../../protocols/neutral.ts';
-import type { Route } from '../../routing/registry.ts';
+import type { Route } from '../../routing/candidate.ts';
 
 /** Anthropic's SDK and clients say who they are by version header or user agent. */
 export function wantsAnthropicList(request: IncomingMessage): boolean {
