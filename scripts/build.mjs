@@ -87,6 +87,8 @@ const engineFlags = [
   '--initial-old-space-size=64',
   '--no-flush-bytecode',
   '--no-memory-reducer',
+  // What is experimental in Node and used here (src/server/free-pages.ts) is ours to watch, not the user's to read about.
+  '--disable-warning=ExperimentalWarning',
 ];
 
 const binary = process.platform === 'win32' ? 'cliproxy.exe' : 'cliproxy';

@@ -95,6 +95,20 @@ const usualExpansion = 8;
 /** Bytes; few large pieces leave the C heap as it was, thousands of small ones leave holes. */
 const largestPiece = 8 * 1024 * 1024;
 
+/** Deflate makes at most 1032 bytes of one. */
+const mostExpansion = 1032;
+
+/**
+ * Bytes that a gzip body says it decodes to: what its last member ends with (RFC 1952 §2.3.1), so the whole is not smaller.
+ * A bomb that says so is refused before it takes any memory. 0: nothing to go by.
+ */
+function gzipTold(body: Buffer): number {
+  if (body.length < 18) return 0;
+  const told = body.readUInt32LE(body.length - 4);
+  // What cannot be true is something else behind the last member.
+  return told <= body.length * mostExpansion ? told : 0;
+}
+
 /**
  * A whole body, decoded. `maxBytes` caps each stage.
  * @throws DecodeError
@@ -104,6 +118,7 @@ export function decodeBody(body: Buffer, header: string | readonly string[] | un
   const stages = announced(header);
   let bytes = body;
   const undo = (encoding: Encoding) => {
+    if (encoding === 'gzip' && gzipTold(bytes) > maxBytes) throw tooLarge(maxBytes);
     try {
       const chunkSize = Math.min(Math.max(bytes.length * usualExpansion, 16 * 1024), largestPiece);
       bytes = wholes[encoding](bytes, { maxOutputLength: maxBytes, chunkSize });

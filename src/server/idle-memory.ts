@@ -2,6 +2,7 @@
 // process would keep the size of its busiest moment for hours.
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
+import { returnFreePages } from './free-pages.ts';
 
 export interface IdleMemoryOptions {
   /** Requests so far, and under way. */
@@ -9,11 +10,13 @@ export interface IdleMemoryOptions {
   /** Bytes. */
   rss?: () => number;
   collect?: (kind: Collection) => void;
+  /** Called at the look after a collection: other threads free for a while what it found dead. */
+  returnPages?: () => void;
   /** Called now and then while there are requests. */
   busy?: () => void;
 }
 
-/** `full`: everything that is dead; `thorough`: and free pages go back to the system, so that the next burst begins small. */
+/** `full`: everything that is dead; `thorough`: and the collector's spare pages, so that the next burst begins small. */
 export type Collection = 'full' | 'thorough';
 
 /** ms between two looks. */
@@ -33,13 +36,20 @@ const worthwhile: Readonly<Record<number, { factor: number; bytes?: number; kind
 };
 
 /** `look` is called by a timer that keeps no process alive. */
-export function idleMemory({ load, rss = process.memoryUsage.rss, collect = collector(), busy }: IdleMemoryOptions) {
+export function idleMemory({
+  load,
+  rss = process.memoryUsage.rss,
+  collect = collector(),
+  returnPages = returnFreePages,
+  busy,
+}: IdleMemoryOptions) {
   const floor = rss();
   /** Bytes resident after the last collection; pages that go back a moment later are seen at the next look. */
   let left = floor;
   let seen = load().served;
   // Before the first request there is nothing to give back.
   let idleLooks = Number.POSITIVE_INFINITY;
+  let collected = false;
   const look = (): void => {
     const { served, running } = load();
     const resident = rss();
@@ -47,15 +57,21 @@ export function idleMemory({ load, rss = process.memoryUsage.rss, collect = coll
     if (served !== seen || running > 0) {
       seen = served;
       idleLooks = 0;
+      collected = false;
       busy?.();
       return;
     }
     idleLooks += 1;
+    if (collected) {
+      collected = false;
+      returnPages();
+    }
     const collection = worthwhile[idleLooks];
     if (collection === undefined) return;
     const { factor, bytes = 0, kind } = collection;
     if (resident <= floor * factor || resident < left + bytes) return;
     collect(kind);
+    collected = true;
     left = rss();
   };
   const timer = setInterval(look, intervalMs);

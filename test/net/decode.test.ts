@@ -51,6 +51,21 @@ describe('decoding bodies', () => {
       await assert.rejects(stream(encode(text), header, 64, 100), { reason: 'too-large' });
     });
   }
+  it('believes a gzip body that says it is too large, before anything is decoded', () => {
+    const body = zlib.gzipSync(text);
+    body.writeUInt32LE(cap + 1, body.length - 4);
+    // 24 KB of padding in a header field: now the size that is told could be true (RFC 1952 §2.3, FEXTRA).
+    const padding = Buffer.alloc(24 << 10);
+    const head = Buffer.from([0x1f, 0x8b, 8, 4, 0, 0, 0, 0, 0, 3, padding.length & 255, padding.length >> 8]);
+    const padded = Buffer.concat([head, padding, body.subarray(10)]);
+    assert.throws(() => decodeBody(padded, 'gzip', cap), { reason: 'too-large' });
+    assert.throws(() => decodeBody(padded, 'gzip', cap + 1), { reason: 'broken' });
+  });
+  it('takes two gzip members and padding behind them for no size', () => {
+    const twice = Buffer.concat([zlib.gzipSync(text), zlib.gzipSync('and more')]);
+    assert.deepEqual(decodeBody(twice, 'gzip', cap), Buffer.concat([text, Buffer.from('and more')]));
+    assert.deepEqual(decodeBody(Buffer.concat([zlib.gzipSync(text), Buffer.alloc(9)]), 'gzip', cap), text);
+  });
   it('refuses an unknown encoding and damaged data', () => {
     assert.throws(() => decodeBody(text, 'compress', cap), { reason: 'unsupported' });
     assert.throws(() => createDecoder('aes128gcm'), { reason: 'unsupported' });

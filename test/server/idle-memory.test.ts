@@ -10,6 +10,7 @@ function watched() {
     rss: 100,
     collected: 0,
     kinds: [] as string[],
+    returned: 0,
     busy: 0,
     collect: () => {
       state.rss = 105;
@@ -22,6 +23,9 @@ function watched() {
       state.collected++;
       state.kinds.push(kind);
       state.collect();
+    },
+    returnPages: () => {
+      state.returned++;
     },
     busy: () => {
       state.busy++;
@@ -45,6 +49,26 @@ test('what large bodies leave behind goes after one interval without a request',
   assert.equal(state.collected, 1, 'nothing is left to give back');
   assert.deepEqual(state.kinds, ['full']);
   assert.equal(state.busy, 1);
+});
+
+test('the C heap gives its free pages back one look after a collection, unless somebody came', () => {
+  const { state, look } = watched();
+  state.collect = () => {};
+  Object.assign(state, { served: 1, rss: 300 });
+  look();
+  look();
+  assert.deepEqual([state.collected, state.returned], [1, 0], 'the collector is still freeing');
+  look();
+  look();
+  assert.deepEqual([state.collected, state.returned], [1, 1], 'once');
+  Object.assign(state, { served: 2, rss: 400 });
+  look();
+  look();
+  assert.equal(state.collected, 2);
+  state.served = 3;
+  look();
+  look();
+  assert.equal(state.returned, 1);
 });
 
 test('what any burst leaves behind goes later, in a few collections at most', () => {
