@@ -64,7 +64,9 @@ export function parseWithCommander(given: Arguments): Arguments {
     const value: FlagValue | false | undefined = program.getOptionValue(option.attributeName());
     const name = (option.long ?? '').replace(/^--/, '');
     // commander reads `--no-browser` as "browser off"; here it is a flag like any other.
-    if (option.negate ? value === false : value !== undefined && value !== false) values.set(name, value || true);
+    if (option.negate) {
+      if (value === false) values.set(name, true);
+    } else if (value !== undefined && value !== false) values.set(name, value);
   }
   return { values, words: program.args };
 }

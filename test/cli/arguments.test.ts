@@ -70,8 +70,8 @@ test('commander reads the same values as the quick reader of a server start', ()
         flag.kind === 'bool'
           ? fc.constantFrom([`-${flag.name}`], [`--${flag.name}=true`], [`-${flag.name}=false`])
           : flag.kind === 'number'
-            ? fc.nat(65_535).map((port) => [`-${flag.name}`, String(port)])
-            : fc.string({ minLength: 1 }).map((text) => [`-${flag.name}=${text}`]),
+            ? fc.oneof(fc.constant(0), fc.nat(65_535)).map((port) => [`-${flag.name}`, String(port)])
+            : fc.string().map((text) => [`-${flag.name}=${text}`]),
       ),
   );
   fc.assert(
