@@ -96,7 +96,7 @@ const usualExpansion = 8;
 const largestPiece = 8 * 1024 * 1024;
 
 /** Deflate makes at most 1032 bytes of one. */
-const mostExpansion = 1032;
+const deflateExpansion = 1032;
 
 /**
  * Bytes that a gzip body says it decodes to: what its last member ends with (RFC 1952 §2.3.1), so the whole is not smaller.
@@ -106,7 +106,7 @@ function gzipTold(body: Buffer): number {
   if (body.length < 18) return 0;
   const told = body.readUInt32LE(body.length - 4);
   // What cannot be true is something else behind the last member.
-  return told <= body.length * mostExpansion ? told : 0;
+  return told <= body.length * deflateExpansion ? told : 0;
 }
 
 /**

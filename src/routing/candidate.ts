@@ -35,19 +35,19 @@ export interface Candidate {
 }
 
 export function candidateOf(credential: Credential, route: Route, state: CredentialState): Candidate {
-  const candidate: Omit<Candidate, 'next' | 'previous'> & { next?: Candidate; previous?: Candidate } = {
+  const candidate = {
     key: `${credential.id}\0${route.upstream}`,
     upstreamModel: route.upstream,
     state,
     weight: credential.weight,
     route,
     current: 0,
-    next: undefined as never,
-    previous: undefined as never,
+    next: undefined as unknown as Candidate,
+    previous: undefined as unknown as Candidate,
     place: 'out',
     wakeAt: 0,
-  };
-  candidate.next = candidate as Candidate;
-  candidate.previous = candidate as Candidate;
-  return candidate as Candidate;
+  } satisfies Candidate as Candidate;
+  candidate.next = candidate;
+  candidate.previous = candidate;
+  return candidate;
 }
